@@ -1,0 +1,44 @@
+/*
+ * call.h
+ *		A call of one SQL function, as the route table writes it down.
+ *
+ * The one thing that route, lane and db have to agree on.
+ */
+#ifndef PAT_BRIDGE_CALL_H
+#define PAT_BRIDGE_CALL_H
+
+#include <stdbool.h>
+
+/* Bounds of the tables that are indexed by a call's id or parameter. */
+#define CALL_MAX        16
+#define CALL_MAX_PARAMS 3
+
+/* What the function returns and which columns the bridge selects. */
+typedef enum CallShape
+{
+	CALL_ANSWER,       /* one text: a line with the status, and the body behind it */
+	CALL_JSON,         /* one json */
+	CALL_JSON_WITH_ID, /* one json, and its "id" as text in a second column */
+	CALL_VOID          /* nothing */
+} CallShape;
+
+/*
+ * A function that answers never raises for what its arguments hold, so calls of
+ * it may share a transaction, and with it the cost of one.
+ */
+static inline bool
+call_shape_shares(CallShape shape)
+{
+	return shape == CALL_ANSWER;
+}
+
+typedef struct Call
+{
+	unsigned id;           /* below CALL_MAX, unique: names the prepared statement */
+	const char *function;  /* bare name: the schema is asked of the database */
+	const char *arguments; /* "$1::text, $2::json" */
+	int nparams;
+	CallShape shape;
+} Call;
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * db.h
+ *		One connection to PostgreSQL, in pipeline mode, that keeps itself up.
+ *
+ * The only room that knows libpq.  A connection connects, sets its session up,
+ * takes calls while it is up, hands out their results in the order of the
+ * calls, and when it is lost says so once and tries again by itself.  It never
+ * decides what becomes of a request: that is the lane's business.
+ */
+#ifndef PAT_BRIDGE_DB_H
+#define PAT_BRIDGE_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "call.h"
+#include "loop.h"
+
+typedef struct DbConn DbConn;
+
+/* The result of one call.  Whoever gets one frees it. */
+typedef struct DbReply DbReply;
+
+typedef struct DbSettings
+{
+	const char *name;         /* for the log: "read 1" */
+	const char *conninfo;     /* connection string or URI; may hold a password */
+	int64_t timeout_us;       /* statement and lock timeout, and time to connect */
+	unsigned depth;           /* most calls in flight, up to DB_MAX_DEPTH */
+	bool asynchronous_commit; /* the lane writes nothing but seen_at */
+} DbSettings;
+
+#define DB_MAX_DEPTH 128
+
+/* Whom a connection tells.  None of these may send, tick or close. */
+typedef struct DbClient
+{
+	void *owner;
+	/* A call is over; results come in the order of the calls. */
+	void (*answered)(void *owner, unsigned conn, DbReply *reply);
+	/* The oldest call was not made, because one that shared its transaction failed. */
+	void (*skipped)(void *owner, unsigned conn);
+	/* The connection was lost, with all calls in flight, or could not be made. */
+	void (*down)(void *owner, unsigned conn);
+} DbClient;
+
+/* An error as SQL raised it; the strings live as long as the reply. */
+typedef struct DbError
+{
+	const char *sqlstate;
+	const char *message;
+	const char *detail;
+} DbError;
+
+/* number is handed back in the callbacks.  NULL without memory. */
+extern DbConn *
+db_open(Loop *loop, const DbSettings *settings, const DbClient *client, unsigned number);
+extern void db_close(DbConn *conn);
+
+/* Whether a call can be sent now. */
+extern bool db_is_up(const DbConn *conn);
+
+/*
+ * Whether it is worth waiting: up, or down only just now and not yet tried
+ * again without success.
+ */
+extern bool db_has_hope(const DbConn *conn);
+
+/*
+ * Send one call: with a Sync of its own, so that its error stays its own, or,
+ * if its shape shares, with those next to it up to db_flush.  The parameters
+ * are copied.  False: nothing was sent, the connection is lost
+ * and client->down has been called.
+ */
+extern bool db_send(DbConn *conn, const Call *call, const char *const *params)
+	__attribute__((warn_unused_result));
+
+/* Push out what is still buffered; after a batch of db_send. */
+extern void db_flush(DbConn *conn);
+
+/* When db_tick is wanted next, and the tick: time-outs and new attempts. */
+extern int64_t db_next_due(const DbConn *conn);
+extern void db_tick(DbConn *conn, int64_t now);
+
+/* Null unless the call failed. */
+extern bool db_reply_error(const DbReply *reply, DbError *error);
+
+/* A column of the only row, NULL if it is null or missing. */
+extern const char *db_reply_column(const DbReply *reply, int column, size_t *length);
+extern void db_reply_free(DbReply *reply);
+
+/* Whether this is a well-formed connection string or URI.  Connects to nothing. */
+extern bool db_conninfo_is_valid(const char *conninfo);
+
+#endif

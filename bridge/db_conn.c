@@ -1,0 +1,237 @@
+/*
+ * db_conn.c
+ *		The life of a connection: opened, lost, tried again, closed; and what its
+ *		replies say.
+ *
+ * Owns the PGconn and the results not yet handed out.  Never blocks, except in
+ * libpq's own name look-up.  Must not log conninfo, parameters, or the text of
+ * results.
+ */
+#include "db_conn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "clock.h"
+#include "log.h"
+
+/*
+ * The server ends every statement by itself after its time-out.  If nothing
+ * at all has come for this much longer, it or the network is gone.
+ */
+#define STUCK_GRACE_US (2 * CLOCK_US_PER_S)
+
+/* A reply is a PGresult, seen from outside. */
+static PGresult *
+result_of(const DbReply *reply)
+{
+	return (PGresult *) reply;
+}
+
+/* ---- losing and failing ------------------------------------------------- */
+
+static void
+report(DbConn *conn, const char *what, const char *message)
+{
+	if (strncmp(conn->reported, message, DB_MESSAGE_MAX - 1) == 0)
+		return;
+	snprintf(conn->reported, DB_MESSAGE_MAX, "%s", message);
+	log_event(LOG_WARNING, "database connection \"%s\" %s: %s", conn->settings->name, what,
+			  message);
+}
+
+/* Drop the session with all that belongs to it. */
+static void
+discard_session(DbConn *conn)
+{
+	loop_unwatch(conn->loop, &conn->watch);
+	PQclear(conn->held);
+	conn->held = NULL;
+	PQfinish(conn->pg);
+	conn->pg = NULL;
+	conn->in_flight = conn->first = 0;
+	conn->batch_is_open = false;
+	memset(conn->prepared, 0, sizeof(conn->prepared));
+	memset(conn->confirmed, 0, sizeof(conn->confirmed));
+	conn->phase = DB_WAITING;
+}
+
+static void
+schedule_attempt(DbConn *conn)
+{
+	conn->random = conn->random * 1103515245U + 12345U;
+	conn->due = clock_us() + session_backoff_us(conn->failures, conn->random >> 16);
+}
+
+const char *
+db_pg_message(const DbConn *conn)
+{
+	const char *message = PQerrorMessage(conn->pg);
+
+	return message != NULL && *message != '\0' ? message : "the server closed the connection";
+}
+
+void
+db_lose(DbConn *conn, const char *message)
+{
+	report(conn, "lost", message);
+	discard_session(conn);
+	schedule_attempt(conn);
+	conn->client.down(conn->client.owner, conn->number);
+}
+
+void
+db_fail_attempt(DbConn *conn, const char *message)
+{
+	report(conn, "is not available", message);
+	discard_session(conn);
+	conn->failures++;
+	schedule_attempt(conn);
+	conn->client.down(conn->client.owner, conn->number);
+}
+
+bool
+db_flush_and_watch(DbConn *conn)
+{
+	int rest = PQflush(conn->pg);
+	uint32_t events = EPOLLIN | (rest == 1 ? EPOLLOUT : 0);
+
+	if (rest < 0)
+		return false;
+	return (conn->watch.events == events && conn->watch.fd == PQsocket(conn->pg)) ||
+		   loop_watch(conn->loop, &conn->watch, PQsocket(conn->pg), events);
+}
+
+/* ---- events ------------------------------------------------------------- */
+
+static void
+on_ready(void *owner, uint32_t events)
+{
+	DbConn *conn = owner;
+
+	(void) events;
+	switch (conn->phase)
+	{
+		case DB_CONNECTING:
+			db_continue_connect(conn);
+			break;
+		case DB_SETTING_UP:
+			db_continue_setup(conn);
+			break;
+		case DB_UP:
+		case DB_DRAINING:
+			db_take_results(conn);
+			break;
+		case DB_WAITING:
+			break;
+	}
+}
+
+int64_t
+db_next_due(const DbConn *conn)
+{
+	if (conn->phase < DB_UP)
+		return conn->due;
+	if (conn->in_flight > 0)
+		return conn->progress + conn->settings->timeout_us + STUCK_GRACE_US;
+	return CLOCK_NEVER;
+}
+
+void
+db_tick(DbConn *conn, int64_t now)
+{
+	if (now < db_next_due(conn))
+		return;
+	if (conn->phase == DB_WAITING)
+		db_start_connect(conn, now);
+	else if (conn->phase >= DB_UP)
+		db_lose(conn, "the server does not answer");
+	else
+		db_fail_attempt(conn, "the server does not answer");
+}
+
+bool
+db_is_up(const DbConn *conn)
+{
+	return conn->phase == DB_UP;
+}
+
+bool
+db_has_hope(const DbConn *conn)
+{
+	return conn->failures == 0;
+}
+
+/* ---- replies ------------------------------------------------------------ */
+
+bool
+db_reply_error(const DbReply *reply, DbError *error)
+{
+	const PGresult *result = result_of(reply);
+
+	if (PQresultStatus(result) != PGRES_FATAL_ERROR)
+		return false;
+	error->sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	error->message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	error->detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+	return true;
+}
+
+const char *
+db_reply_column(const DbReply *reply, int column, size_t *length)
+{
+	const PGresult *result = result_of(reply);
+
+	if (PQntuples(result) != 1 || column >= PQnfields(result) || PQgetisnull(result, 0, column))
+		return NULL;
+	*length = (size_t) PQgetlength(result, 0, column);
+	return PQgetvalue(result, 0, column);
+}
+
+void
+db_reply_free(DbReply *reply)
+{
+	PQclear(result_of(reply));
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+DbConn *
+db_open(Loop *loop, const DbSettings *settings, const DbClient *client, unsigned number)
+{
+	DbConn *conn = calloc(1, sizeof(DbConn));
+
+	if (conn == NULL)
+		return NULL;
+	conn->loop = loop;
+	conn->watch = (LoopWatch) LOOP_WATCH_INIT(on_ready, conn);
+	conn->settings = settings;
+	conn->client = *client;
+	conn->number = number;
+	conn->due = clock_us();
+	conn->random = (unsigned) conn->due ^ number;
+	conn->renewed = conn->due - DB_RENEW_INTERVAL_US;
+	return conn;
+}
+
+void
+db_close(DbConn *conn)
+{
+	discard_session(conn);
+	free(conn);
+}
+
+/* A word without '=' is a database's name, as psql takes it. */
+bool
+db_conninfo_is_valid(const char *conninfo)
+{
+	PQconninfoOption *options;
+
+	if (strchr(conninfo, '=') == NULL && strstr(conninfo, "://") == NULL)
+		return true;
+	options = PQconninfoParse(conninfo, NULL);
+	PQconninfoFree(options);
+	return options != NULL;
+}

@@ -1,0 +1,42 @@
+/*
+ * http.h
+ *		The HTTP side of one worker: connections in, answers out.
+ *
+ * Wraps one libmicrohttpd daemon that is driven by the worker's loop.  A
+ * request becomes a job of a lane and is suspended until the job ends.
+ */
+#ifndef PAT_BRIDGE_HTTP_H
+#define PAT_BRIDGE_HTTP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "http_settings.h"
+#include "loop.h"
+
+/* NULL if libmicrohttpd refuses, or without memory. */
+extern Http *http_open(Loop *loop, const HttpSettings *settings);
+
+/* The lanes must have been stopped before: no request may be waiting. */
+extern void http_close(Http *http);
+
+/* Whether another connection may be adopted. */
+extern bool http_has_room(const Http *http);
+
+/* Serve an accepted, non-blocking socket, and own it from now on. */
+extern void http_adopt(Http *http, int fd, const struct sockaddr *addr, socklen_t size);
+
+/* Do what there is to do, once per turn of the loop. */
+extern void http_run(Http *http);
+
+/* When http_run is wanted next even if nothing happens. */
+extern int64_t http_next_due(Http *http);
+
+/* From now on every answer is the last of its connection. */
+extern void http_drain(Http *http);
+
+/* Requests that have begun and are not completely answered. */
+extern unsigned http_busy(const Http *http);
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * lane.h
+ *		A lane: a bounded queue of calls, and the connections that serve it.
+ *
+ * What is in the lane has a deadline, kept here.  A call in flight on a
+ * connection that is lost is sent once more if the lane's calls may be
+ * repeated (reads), and never otherwise.  Knows neither HTTP nor libpq.
+ */
+#ifndef PAT_BRIDGE_LANE_H
+#define PAT_BRIDGE_LANE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "call.h"
+#include "db.h"
+
+#define LANE_MAX_CONNECTIONS 64
+
+typedef struct Lane Lane;
+typedef struct LaneJob LaneJob;
+
+/* How a job ends. */
+typedef enum LaneEnd
+{
+	LANE_ANSWERED, /* with a reply */
+	LANE_TOO_SLOW, /* the deadline has passed; in flight or not */
+	LANE_DOWN,     /* no connection; the call has not been made, or was a read */
+	LANE_UNKNOWN,  /* the connection was lost with a call that may have been made */
+	LANE_FULL,     /* refused: too many are waiting */
+	LANE_STOPPED   /* the bridge shuts down */
+} LaneEnd;
+
+/*
+ * One call on its way.  Owned by whoever submits it; the fields up to done are
+ * his to fill, and must stay as they are until done is called or the job is
+ * abandoned.  done gets the reply to keep (NULL unless LANE_ANSWERED), is called
+ * once, and must not call into the lane.
+ */
+struct LaneJob
+{
+	const Call *call;
+	const char *params[CALL_MAX_PARAMS];
+	int64_t deadline;
+	void (*done)(LaneJob *job, LaneEnd end, DbReply *reply);
+
+	/* the lane's own */
+	LaneJob **slot;           /* place among those in flight, or NULL */
+	LaneJob *prev, *next;     /* neighbours in the queue */
+	LaneJob *older, *younger; /* neighbours by deadline */
+	bool active;
+	bool queued;
+	bool resent;
+};
+
+typedef struct LaneSettings
+{
+	const char *name; /* "read", "write" */
+	const char *conninfo;
+	unsigned connections; /* up to LANE_MAX_CONNECTIONS */
+	unsigned depth;       /* calls in flight per connection */
+	unsigned max_queue;   /* calls waiting */
+	int64_t timeout_us;
+	bool repeatable; /* calls may be sent again: reads */
+} LaneSettings;
+
+extern Lane *lane_open(Loop *loop, const LaneSettings *settings);
+
+/* Ends every job with LANE_STOPPED, then closes the connections. */
+extern void lane_close(Lane *lane);
+
+/* End every job, the ones in flight too, with LANE_STOPPED. */
+extern void lane_stop(Lane *lane);
+
+/*
+ * Take a job in.  Returns true, or false with *refusal set (LANE_FULL or
+ * LANE_DOWN), and then done is not called.  Deadlines must not decrease from
+ * one job to the next.  Nothing is sent before lane_pump.
+ */
+extern bool
+lane_submit(Lane *lane, LaneJob *job, LaneEnd *refusal) __attribute__((warn_unused_result));
+
+/* Forget a job whose client has left; done is not called.  Harmless when over. */
+extern void lane_abandon(Lane *lane, LaneJob *job);
+
+/* Send what can be sent.  Once per turn of the loop. */
+extern void lane_pump(Lane *lane);
+
+/* Whether some connection is up. */
+extern bool lane_is_up(const Lane *lane);
+
+/* When lane_tick is wanted next, and the tick: deadlines and connections. */
+extern int64_t lane_next_due(const Lane *lane);
+extern void lane_tick(Lane *lane, int64_t now);
+
+#endif

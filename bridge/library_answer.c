@@ -1,0 +1,90 @@
+/*
+ * library_answer.c
+ *		Stands between libmicrohttpd and its own error pages.
+ *
+ * The library queues its pages through its public MHD_queue_response, and a
+ * program may define a function of that name: the dynamic linker takes the
+ * program's.  Ours is called by the library only, since the bridge's own answers
+ * go to the library's function directly.  With a library that does not go
+ * through the dynamic linker for this, its page goes out, with the same status.
+ */
+#include "library_answer.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "request.h"
+
+typedef enum MHD_Result (*QueueFunction)(struct MHD_Connection *, unsigned, struct MHD_Response *);
+
+static QueueFunction library_function;
+
+__attribute__((constructor)) static void
+find_library_function(void)
+{
+	*(void **) &library_function = dlsym(RTLD_NEXT, "MHD_queue_response");
+	if (library_function == NULL)
+		abort();
+}
+
+enum MHD_Result
+library_queue_response(struct MHD_Connection *connection, unsigned status,
+					   struct MHD_Response *response)
+{
+	return library_function(connection, status, response);
+}
+
+static Http *
+http_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info != NULL ? info->socket_context : NULL;
+}
+
+/*
+ * Before 1.0 the library forgets that it has refused a request if that was for
+ * its Content-Length or its cookies: it would send the head of the answer twice.
+ * Then the headers have been read, and no chunk is the reason.
+ */
+static bool
+would_answer_twice(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return MHD_ANSWERS_TWICE && info != NULL && info->header_size > 0 &&
+		   MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+									   MHD_HTTP_HEADER_TRANSFER_ENCODING) == NULL;
+}
+
+/* Answer without the library; it closes the connection when it is refused its own answer. */
+static enum MHD_Result
+answer_and_close(struct MHD_Connection *connection, Http *http, unsigned status)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (info != NULL)
+		reply_send_for_library(http, status, info->connect_fd);
+	return MHD_NO;
+}
+
+enum MHD_Result
+MHD_queue_response(struct MHD_Connection *connection, unsigned status,
+				   struct MHD_Response *response)
+{
+	Http *http = http_of(connection);
+	struct MHD_Response *ours;
+	enum MHD_Result result;
+
+	if (http != NULL && would_answer_twice(connection))
+		return answer_and_close(connection, http, status);
+	ours = http != NULL ? reply_for_library(http, status) : NULL;
+	if (ours == NULL)
+		return library_function(connection, status, response);
+	result = library_function(connection, status, ours);
+	MHD_destroy_response(ours);
+	return result;
+}

@@ -1,0 +1,201 @@
+/*
+ * log.c
+ *		Builds log lines in a buffer on the stack and writes each at once.
+ *
+ * Whatever is not a constant of ours is escaped as in JSON, in both formats:
+ * no client can break a line or fake one.
+ */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../extension/json_text.h"
+#include "text.h"
+
+static LogFormat log_format = LOG_TEXT;
+static LogLevel log_level = LOG_NOTICE;
+
+static const char *const level_names[] = {"error", "warning", "notice", "info", "debug"};
+
+/* A line being built; one byte is kept for the newline, and JSON's brace. */
+typedef struct Line
+{
+	char text[LOG_LINE_MAX];
+	size_t used;
+} Line;
+
+#define LINE_ROOM (LOG_LINE_MAX - 4)
+
+void
+log_setup(LogFormat format, LogLevel level)
+{
+	log_format = format;
+	log_level = level;
+}
+
+bool
+log_enabled(LogLevel level)
+{
+	return level <= log_level;
+}
+
+static void line_add(Line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+line_add(Line *line, const char *format, ...)
+{
+	size_t room = LINE_ROOM - line->used;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(line->text + line->used, room + 1, format, args);
+	va_end(args);
+	if (length > 0)
+		line->used += (size_t) length < room ? (size_t) length : room;
+}
+
+/* Length of text, at most max, and not ending within a character. */
+static size_t
+whole_length(const char *text, size_t max)
+{
+	size_t length = strnlen(text, max);
+
+	while (length == max && length > 0 && ((unsigned char) text[length] & 0xC0) == 0x80)
+		max = --length;
+	return length;
+}
+
+/* Escape as much of the text as fits into room; returns how much that is, escaped. */
+static size_t
+escape_to_fit(char *escaped, const char *text, size_t length, size_t room)
+{
+	size_t size = pat_json_escape(escaped, text, length);
+
+	while (size > room)
+	{
+		size_t excess = (size - room) / 6 + 1; /* a byte becomes six at most */
+
+		length = whole_length(text, length > excess ? length - excess : 0);
+		size = pat_json_escape(escaped, text, length);
+	}
+	return size;
+}
+
+/*
+ * Add at most max bytes of text between quotes, escaped.  A line is UTF-8: what
+ * is not, is read as ISO 8859-1.
+ */
+static void
+line_add_quoted(Line *line, const char *text, size_t max)
+{
+	char recoded[2 * LOG_LINE_MAX + 1];
+	char escaped[6 * sizeof(recoded)];
+	size_t length = whole_length(text, max < LOG_LINE_MAX ? max : LOG_LINE_MAX);
+	size_t room = line->used + 2 > LINE_ROOM ? 0 : LINE_ROOM - line->used - 2;
+
+	if (!text_is_utf8(text, length))
+	{
+		length = text_latin1_to_utf8(recoded, text, length);
+		recoded[length] = '\0';
+		text = recoded;
+	}
+	line_add(line, "\"%.*s\"", (int) escape_to_fit(escaped, text, length, room), escaped);
+}
+
+static void
+line_start(Line *line, LogLevel level)
+{
+	struct timeval now;
+	struct tm tm;
+	char when[32];
+
+	gettimeofday(&now, NULL);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
+	line->used = 0;
+	line_add(line,
+			 log_format == LOG_JSON ? "{\"time\":\"%s.%03dZ\",\"level\":\"%s\"" : "%s.%03dZ %s",
+			 when, (int) (now.tv_usec / 1000), level_names[level]);
+}
+
+static void
+line_write(Line *line)
+{
+	ssize_t written;
+
+	if (log_format == LOG_JSON)
+		line->text[line->used++] = '}';
+	line->text[line->used++] = '\n';
+	written = write(STDERR_FILENO, line->text, line->used);
+	(void) written; /* there is nowhere to say that the log is gone */
+}
+
+/* Control characters become blanks: a server's message may hold line ends. */
+static void
+flatten(char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char) *text < ' ' || *text == 0x7F)
+			*text = ' ';
+}
+
+void
+log_event(LogLevel level, const char *format, ...)
+{
+	char message[LOG_LINE_MAX - 128];
+	va_list args;
+	Line line;
+
+	if (!log_enabled(level))
+		return;
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	flatten(message);
+	line_start(&line, level);
+	if (log_format == LOG_JSON)
+	{
+		line_add(&line, ",\"message\":");
+		line_add_quoted(&line, message, sizeof(message));
+	}
+	else
+		line_add(&line, " %s", message);
+	line_write(&line);
+}
+
+static void
+add_field(Line *line, const char *name, const char *value, size_t max)
+{
+	line_add(line, log_format == LOG_JSON ? ",\"%s\":" : " %s=", name);
+	line_add_quoted(line, value, max);
+}
+
+void
+log_request(LogLevel level, const LogRequest *request)
+{
+	Line line;
+
+	if (!log_enabled(level))
+		return;
+	line_start(&line, level);
+	line_add(&line, log_format == LOG_JSON ? ",\"message\":\"request\"" : " request");
+	add_field(&line, "id", request->id, LOG_CLIENT_TEXT_MAX);
+	add_field(&line, "method", request->method, LOG_CLIENT_TEXT_MAX / 4);
+	if (request->route != NULL)
+		add_field(&line, "route", request->route, LOG_CLIENT_TEXT_MAX);
+	else
+		add_field(&line, "path", request->path, LOG_CLIENT_TEXT_MAX);
+	if (request->name != NULL)
+		add_field(&line, "error", request->name, LOG_CLIENT_TEXT_MAX);
+	line_add(&line,
+			 log_format == LOG_JSON ? ",\"status\":%d,\"duration_us\":%lld"
+									: " status=%d duration_us=%lld",
+			 request->status, (long long) request->duration_us);
+	line_write(&line);
+}

@@ -1,0 +1,171 @@
+/*
+ * main.c
+ *		pat-bridge: reads its options, opens the sockets, starts the workers and
+ *		waits for a signal.
+ *
+ * The main thread owns the options and the listening sockets and serves nobody.
+ * SIGTERM and SIGINT stop cleanly; a second one ends the process at once.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "listen.h"
+#include "log.h"
+#include "options.h"
+#include "version.h"
+#include "worker.h"
+
+/* Exit codes. */
+#define EXIT_OPTIONS 2
+
+typedef struct Bridge
+{
+	Options options;
+	Listener listeners[OPTIONS_MAX_LISTEN];
+	unsigned listening;
+	Worker **workers;
+	unsigned working;
+} Bridge;
+
+/* Connections are descriptors: take as many as the administrator allows. */
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_event(LOG_WARNING, "cannot raise the limit of open files: %s", strerror(errno));
+}
+
+/* Blocked here, before any thread exists, so that only sigwait sees them. */
+static void
+take_signals(sigset_t *signals)
+{
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
+static bool
+open_listeners(Bridge *bridge)
+{
+	const Options *options = &bridge->options;
+	char message[OPTIONS_MESSAGE_MAX];
+
+	for (unsigned i = 0; i < options->listen_count; i++)
+	{
+		if (!listen_open(&bridge->listeners[i], options->listen[i], (unsigned) options->workers,
+						 message, sizeof(message)))
+		{
+			log_event(LOG_ERROR, "%s", message);
+			return false;
+		}
+		bridge->listening++;
+	}
+	return true;
+}
+
+static bool
+start_workers(Bridge *bridge)
+{
+	bridge->workers = calloc((size_t) bridge->options.workers, sizeof(Worker *));
+	if (bridge->workers == NULL)
+		return false;
+	while (bridge->working < bridge->options.workers)
+	{
+		Worker *worker = worker_start(&bridge->options, bridge->listeners, bridge->working);
+
+		if (worker == NULL)
+			return false;
+		bridge->workers[bridge->working++] = worker;
+	}
+	return true;
+}
+
+static void
+stop_workers(Bridge *bridge)
+{
+	for (unsigned i = 0; i < bridge->working; i++)
+		worker_stop(bridge->workers[i]);
+}
+
+/* The second signal finds its default action: nobody has to wait for a hung stop. */
+static void
+wait_for_signal(Bridge *bridge, const sigset_t *signals)
+{
+	int signal_number = 0;
+
+	while (sigwait(signals, &signal_number) != 0)
+		continue;
+	log_event(LOG_NOTICE, "stopping: %s", strsignal(signal_number));
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+	stop_workers(bridge);
+}
+
+static void
+close_all(Bridge *bridge)
+{
+	for (unsigned i = 0; i < bridge->working; i++)
+		worker_join(bridge->workers[i]);
+	free(bridge->workers);
+	for (unsigned i = 0; i < bridge->listening; i++)
+		listen_close(&bridge->listeners[i]);
+	options_free(&bridge->options);
+}
+
+static int
+serve(Bridge *bridge)
+{
+	sigset_t signals;
+	bool good;
+
+	take_signals(&signals);
+	raise_descriptor_limit();
+	good = open_listeners(bridge) && start_workers(bridge);
+	if (good)
+	{
+		for (unsigned i = 0; i < bridge->listening; i++)
+			log_event(LOG_NOTICE, "listening on %s", bridge->listeners[i].shown);
+		wait_for_signal(bridge, &signals);
+	}
+	else
+		stop_workers(bridge);
+	close_all(bridge);
+	if (good)
+		log_event(LOG_NOTICE, "stopped");
+	return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int
+main(int argc, char **argv)
+{
+	Bridge bridge = {0};
+	char message[OPTIONS_MESSAGE_MAX];
+
+	if (!options_read(&bridge.options, argc, argv, message))
+	{
+		fprintf(stderr, "pat-bridge: %s\nTry \"pat-bridge --help\".\n", message);
+		return EXIT_OPTIONS;
+	}
+	log_setup((LogFormat) bridge.options.log_format, (LogLevel) bridge.options.log_level);
+	if (!bridge.options.help && !bridge.options.version && !bridge.options.check)
+		return serve(&bridge);
+	if (bridge.options.help)
+		options_help(stdout);
+	else
+		puts(bridge.options.version ? "pat-bridge " PAT_BRIDGE_VERSION
+									: "the configuration is valid");
+	options_free(&bridge.options);
+	return EXIT_SUCCESS;
+}

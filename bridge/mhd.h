@@ -1,0 +1,49 @@
+/*
+ * mhd.h
+ *		The only file that includes <microhttpd.h>, and the differences between
+ *		its versions.
+ *
+ * Written for libmicrohttpd 0.9.75 (Debian 12) and 1.0.
+ */
+#ifndef PAT_BRIDGE_MHD_H
+#define PAT_BRIDGE_MHD_H
+
+#include <microhttpd.h>
+
+#if MHD_VERSION < 0x00097500
+#error "libmicrohttpd 0.9.75 or later is needed"
+#endif
+
+/*
+ * One daemon belongs to one thread here; from 0.9.77 on libmicrohttpd can be
+ * told so, and then leaves its locks out.
+ */
+#if MHD_VERSION >= 0x00097700
+#define MHD_FLAGS_OF_VERSION MHD_USE_NO_THREAD_SAFETY
+#else
+#define MHD_FLAGS_OF_VERSION 0
+#endif
+
+/*
+ * From 0.9.77 on it can be as strict as before: by default it redirects from a
+ * URI with a blank in it, and takes folded headers and bare line feeds.
+ */
+#if MHD_VERSION >= 0x00097701
+#define MHD_OPTIONS_OF_VERSION MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
+#else
+#define MHD_OPTIONS_OF_VERSION
+#endif
+
+/*
+ * Before 1.0 it cuts strings at a NUL, drops the rest of a folded header
+ * (raw_head.h), and answers some malformed heads twice (library_answer.h).
+ */
+#if MHD_VERSION < 0x01000000
+#define MHD_HIDES_BYTES   true
+#define MHD_ANSWERS_TWICE true
+#else
+#define MHD_HIDES_BYTES   false
+#define MHD_ANSWERS_TWICE false
+#endif
+
+#endif

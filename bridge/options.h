@@ -1,0 +1,53 @@
+/*
+ * options.h
+ *		What the bridge is told: command line, environment, configuration file.
+ *
+ * Every option is one row of a table in options.c, from which --help, the
+ * environment names and the file's names follow.  Precedence: command line,
+ * then PAT_BRIDGE_*, then the file, then the default.
+ */
+#ifndef PAT_BRIDGE_OPTIONS_H
+#define PAT_BRIDGE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "log.h"
+
+#define OPTIONS_MAX_LISTEN  16
+#define OPTIONS_MESSAGE_MAX 512
+
+typedef struct Options
+{
+	char *listen[OPTIONS_MAX_LISTEN];
+	unsigned listen_count;
+	char *db;
+	char *config;
+	int64_t workers;
+	int64_t read_connections;
+	int64_t write_connections;
+	int64_t request_timeout_ms;
+	int64_t max_connections;
+	int64_t max_queue;
+	int64_t log_format; /* LogFormat */
+	int64_t log_level;  /* LogLevel */
+	bool check;
+	bool version;
+	bool help;
+} Options;
+
+/*
+ * Read everything.  True, and *options to be freed with options_free; or
+ * false with one line in message that names the option, and where it stands.
+ */
+extern bool options_read(Options *options, int argc, char **argv, char message[OPTIONS_MESSAGE_MAX])
+	__attribute__((warn_unused_result));
+extern void options_free(Options *options);
+
+extern void options_help(FILE *out);
+
+/* One worker per two processors this process may use. */
+extern int64_t options_default_workers(void);
+
+#endif

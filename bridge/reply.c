@@ -1,0 +1,421 @@
+/*
+ * reply.c
+ *		Turns the outcome of a request into a response, and logs it.
+ *
+ * A list goes out of the database's result without being copied; the response
+ * owns that result from then on.  No message of an unforeseen error goes out.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "error_body.h"
+#include "log.h"
+#include "library_answer.h"
+#include "openapi.h"
+#include "request.h"
+
+#define JSON_TYPE     "application/json; charset=utf-8"
+#define HEALTHY_BODY  "{\"health\":\"GOOD\"}"
+#define READY_BODY    "{\"ready\":true}"
+#define RETRY_AFTER_S "1"
+
+/* A path of the longest URI, each byte escaped, and an id. */
+#define LOCATION_MAX (3 * (HTTP_URI_MAX + 64))
+
+/* An error of the bridge's own with its headers. */
+#define RAW_ANSWER_MAX 1024
+
+/* Lines about answers of 500 and above, per second and worker. */
+#define LOG_ERRORS_PER_SECOND 20
+
+/* An answer on its way to become a response. */
+typedef struct Answer
+{
+	int status;
+	const char *error; /* its name, or NULL */
+	StatusAnswer said; /* what error may point into */
+	struct MHD_Response *response;
+	bool has_body;
+} Answer;
+
+/* ---- logging ------------------------------------------------------------ */
+
+/* Bounded: an outage under load must not become a flood of lines. */
+static bool
+may_log_error(Http *http)
+{
+	int64_t second = clock_us() / CLOCK_US_PER_S;
+
+	if (second != http->log_second)
+	{
+		if (http->log_suppressed > 0)
+			log_event(LOG_NOTICE, "%u more lines about answers of 500 and above were left out",
+					  http->log_suppressed);
+		http->log_second = second;
+		http->log_lines = http->log_suppressed = 0;
+	}
+	if (http->log_lines++ < LOG_ERRORS_PER_SECOND)
+		return true;
+	http->log_suppressed++;
+	return false;
+}
+
+static void
+log_answer(const Request *request, int status, const char *error)
+{
+	const Route *route = request->match.route;
+	LogLevel level = status >= 500 && status < 505 ? LOG_NOTICE : LOG_INFO;
+	LogRequest line = {.id = request->id,
+					   .method = request->method,
+					   .route = route != NULL ? route->pattern : NULL,
+					   .path = request->path,
+					   .name = error,
+					   .status = status,
+					   .duration_us = clock_us() - request->started};
+
+	if (!log_enabled(level))
+		return;
+	if (level == LOG_NOTICE && !log_enabled(LOG_INFO) && !may_log_error(request->http))
+		return;
+	log_request(level, &line);
+}
+
+void
+reply_log_abandoned(const Request *request)
+{
+	log_answer(request, 0, NULL);
+}
+
+/* ---- headers ------------------------------------------------------------ */
+
+static void
+add_header(const Answer *answer, const char *name, const char *value)
+{
+	/* Fails without memory only; then the answer goes without this header. */
+	(void) MHD_add_response_header(answer->response, name, value);
+}
+
+static void
+add_headers(const Request *request, const Answer *answer)
+{
+	if (answer->has_body)
+	{
+		add_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, JSON_TYPE);
+		add_header(answer, "X-Content-Type-Options", "nosniff");
+	}
+	add_header(answer, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	add_header(answer, "X-Request-Id", request->id);
+	if (answer->status == MHD_HTTP_UNAUTHORIZED)
+		add_header(answer, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+	if (answer->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		add_header(answer, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER_S);
+	if (request->match.allow[0] != '\0' &&
+		(answer->status == MHD_HTTP_METHOD_NOT_ALLOWED || request->outcome == OUTCOME_OPTIONS))
+		add_header(answer, MHD_HTTP_HEADER_ALLOW, request->match.allow);
+	if (request->http->draining)
+		add_header(answer, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
+/* Copy text, percent-encoding what may not stand in a URI; returns the new end. */
+static char *
+append_uri(char *out, const char *end, const char *text, size_t length)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+								"0123456789-._~!$&'()*+,;=:@/%";
+
+	for (size_t i = 0; i < length && end - out > 3; i++)
+	{
+		if (text[i] != '\0' && strchr(plain, text[i]) != NULL)
+			*out++ = text[i];
+		else
+			out += sprintf(out, "%%%02X", (unsigned char) text[i]);
+	}
+	return out;
+}
+
+/* Where the new thing can be found: the collection's own path and its id. */
+static void
+add_location(const Request *request, const Answer *answer)
+{
+	char location[LOCATION_MAX];
+	char *end = location + sizeof(location) - 1;
+	size_t path_length = strlen(request->path);
+	size_t id_length;
+	const char *id = db_reply_column(request->reply, 1, &id_length);
+	char *out = location;
+
+	if (id == NULL)
+		return;
+	while (path_length > 0 && request->path[path_length - 1] == '/')
+		path_length--;
+	out = append_uri(out, end, request->path, path_length);
+	out = append_uri(out, end, "/", 1);
+	out = append_uri(out, end, id, id_length);
+	*out = '\0';
+	add_header(answer, MHD_HTTP_HEADER_LOCATION, location);
+}
+
+/* ---- bodies ------------------------------------------------------------- */
+
+static void
+release_reply(void *reply)
+{
+	db_reply_free(reply);
+}
+
+static void
+answer_nothing(Answer *answer, int status)
+{
+	answer->status = status;
+	answer->response = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+}
+
+static void
+answer_text(Answer *answer, int status, char *body)
+{
+	answer->status = status;
+	answer->has_body = true;
+	answer->response = MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_PERSISTENT);
+}
+
+static void
+answer_document(Answer *answer)
+{
+	size_t length;
+	const char *document = openapi_document(&length);
+
+	answer->status = MHD_HTTP_OK;
+	answer->has_body = true;
+	answer->response = MHD_create_response_from_buffer(length, (void *) document,
+													   MHD_RESPMEM_PERSISTENT);
+}
+
+static void
+answer_error(const Request *request, Answer *answer, const StatusError *error)
+{
+	size_t length;
+	char *body = error_body(request->id, error, &length);
+
+	answer->status = error->status;
+	answer->error = error->name;
+	answer->has_body = true;
+	if (body == NULL)
+		return;
+	answer->response = MHD_create_response_from_buffer_with_free_callback_cls(length, body, free,
+																			  body);
+	if (answer->response == NULL)
+		free(body);
+}
+
+static void
+answer_case(const Request *request, Answer *answer, StatusCase which)
+{
+	StatusError error = status_of_case(which);
+
+	answer_error(request, answer, &error);
+}
+
+/* What the client is not told stands in the log, under the id it is told. */
+static void
+answer_database_error(const Request *request, Answer *answer, const DbError *raised)
+{
+	StatusError error = status_of_sqlstate(raised->sqlstate, raised->message, raised->detail);
+
+	if (error.status == MHD_HTTP_INTERNAL_SERVER_ERROR && may_log_error(request->http))
+		log_event(LOG_ERROR, "request %s: the database raised %s: %s", request->id,
+				  raised->sqlstate != NULL ? raised->sqlstate : "an error",
+				  raised->message != NULL ? raised->message : "");
+	answer_error(request, answer, &error);
+}
+
+/* The response takes the database's result over, and frees it when it is sent. */
+static void
+answer_with_reply(Request *request, Answer *answer, const char *json, size_t length)
+{
+	answer->status = request->match.route->success;
+	answer->has_body = true;
+	answer->response = MHD_create_response_from_buffer_with_free_callback_cls(length, (void *) json,
+																			  release_reply,
+																			  request->reply);
+	if (answer->response == NULL)
+		return;
+	if (request->match.route->call.shape == CALL_JSON_WITH_ID)
+		add_location(request, answer);
+	request->reply = NULL;
+}
+
+/* The function answered as it never should. */
+static void
+answer_nonsense(Request *request, Answer *answer)
+{
+	log_event(LOG_ERROR, "request %s: the database returned no answer", request->id);
+	answer_case(request, answer, STATUS_INTERNAL);
+}
+
+static void
+answer_json(Request *request, Answer *answer)
+{
+	size_t length;
+	const char *json = db_reply_column(request->reply, 0, &length);
+
+	if (json == NULL)
+		answer_nonsense(request, answer);
+	else
+		answer_with_reply(request, answer, json, length);
+}
+
+/* The function says itself whether it is an error. */
+static void
+answer_answer(Request *request, Answer *answer)
+{
+	StatusAnswer *said = &answer->said;
+	size_t length;
+	const char *text = db_reply_column(request->reply, 0, &length);
+
+	if (text == NULL || !status_of_answer(text, length, said))
+		answer_nonsense(request, answer);
+	else if (said->status == MHD_HTTP_OK)
+		answer_with_reply(request, answer, said->body, said->length);
+	else
+	{
+		StatusError error = {said->status, said->name, said->body};
+
+		answer_error(request, answer, &error);
+	}
+}
+
+static void
+answer_reply(Request *request, Answer *answer)
+{
+	const Route *route = request->match.route;
+	DbError raised;
+
+	if (db_reply_error(request->reply, &raised))
+		answer_database_error(request, answer, &raised);
+	else if (route->call.shape == CALL_VOID)
+		answer_nothing(answer, route->success);
+	else if (route->call.shape == CALL_ANSWER)
+		answer_answer(request, answer);
+	else
+		answer_json(request, answer);
+}
+
+static void
+build(Request *request, Answer *answer)
+{
+	switch (request->outcome)
+	{
+		case OUTCOME_REPLIED:
+			answer_reply(request, answer);
+			break;
+		case OUTCOME_REFUSED:
+			answer_case(request, answer, request->refusal);
+			break;
+		case OUTCOME_OPTIONS:
+			answer_nothing(answer, MHD_HTTP_NO_CONTENT);
+			break;
+		case OUTCOME_HEALTHY:
+			answer_text(answer, MHD_HTTP_OK, HEALTHY_BODY);
+			break;
+		case OUTCOME_READY:
+			answer_text(answer, MHD_HTTP_OK, READY_BODY);
+			break;
+		case OUTCOME_OPENAPI:
+			answer_document(answer);
+			break;
+		case OUTCOME_OPEN:
+			answer_case(request, answer, STATUS_INTERNAL);
+			break;
+	}
+}
+
+enum MHD_Result
+reply_queue(Request *request)
+{
+	Answer answer = {0};
+	enum MHD_Result result;
+
+	build(request, &answer);
+	if (answer.response == NULL)
+		return MHD_NO;
+	add_headers(request, &answer);
+	log_answer(request, answer.status, answer.error);
+	result = library_queue_response(request->connection, (unsigned) answer.status, answer.response);
+	MHD_destroy_response(answer.response);
+	request->answered = true;
+	return result;
+}
+
+/* Which of our cases the library's own refusals are. */
+static bool
+case_of_library(unsigned status, StatusCase *which)
+{
+	static const StatusCase cases[] = {STATUS_MALFORMED,    STATUS_BODY_TOO_LARGE,
+									   STATUS_URI_TOO_LONG, STATUS_HEADERS_TOO_LARGE,
+									   STATUS_INTERNAL,     STATUS_HTTP_VERSION};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (status_of_case(cases[i]).status == (int) status)
+		{
+			*which = cases[i];
+			return true;
+		}
+	/* Libraries to come may refuse in more ways; it is the request that is at fault. */
+	*which = STATUS_MALFORMED;
+	return (status >= 400 && status < 500) || status == MHD_HTTP_NOT_IMPLEMENTED;
+}
+
+static bool
+start_for_library(Http *http, unsigned status, Request *request)
+{
+	*request = (Request){.http = http, .started = clock_us(), .method = "", .path = ""};
+	request->outcome = OUTCOME_REFUSED;
+	uuid_next(&http->uuids, request->id);
+	return case_of_library(status, &request->refusal);
+}
+
+struct MHD_Response *
+reply_for_library(Http *http, unsigned status)
+{
+	Request request;
+	Answer answer = {0};
+
+	if (!start_for_library(http, status, &request))
+		return NULL;
+	build(&request, &answer);
+	if (answer.response == NULL)
+		return NULL;
+	add_headers(&request, &answer);
+	log_answer(&request, answer.status, answer.error);
+	return answer.response;
+}
+
+void
+reply_send_for_library(Http *http, unsigned status, int fd)
+{
+	Request request;
+	StatusError error;
+	char text[RAW_ANSWER_MAX];
+	size_t length;
+	ssize_t sent;
+	char *body;
+
+	if (!start_for_library(http, status, &request))
+		return;
+	error = status_of_case(request.refusal);
+	body = error_body(request.id, &error, &length);
+	if (body == NULL)
+		return;
+	snprintf(text, sizeof(text),
+			 "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: " JSON_TYPE "\r\n"
+			 "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+			 "X-Request-Id: %s\r\nContent-Length: %zu\r\n\r\n%s",
+			 status, MHD_get_reason_phrase_for(status), request.id, length, body);
+	free(body);
+	sent = send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void) sent; /* the connection is about to be closed in any case */
+	log_answer(&request, error.status, error.name);
+}

@@ -1,0 +1,118 @@
+/*
+ * request.h
+ *		Inside the HTTP room: the state of a worker's HTTP side, and of one
+ *		request from its request line until it is completed.
+ *
+ * Shared by http.c (connections), request.c (life of a request) and reply.c
+ * (answers); nobody else may include it.
+ */
+#ifndef PAT_BRIDGE_REQUEST_H
+#define PAT_BRIDGE_REQUEST_H
+
+#include "header.h"
+#include "http_settings.h"
+#include "mhd.h"
+#include "raw_head.h"
+#include "route.h"
+#include "status.h"
+#include "uuid.h"
+
+struct Http
+{
+	HttpSettings settings;
+	Loop *loop;
+	LoopWatch watch; /* libmicrohttpd's own epoll descriptor */
+	struct MHD_Daemon *daemon;
+	UuidSource uuids;
+	unsigned connections;
+	unsigned requests;
+	bool pending; /* libmicrohttpd has something to do */
+	bool draining;
+
+	/* lines about answers of 500 and above: so many in this second */
+	int64_t log_second;
+	unsigned log_lines;
+	unsigned log_suppressed;
+};
+
+/* What a request's headers say, as far as the bridge cares. */
+typedef struct RequestHeaders
+{
+	HeaderValue authorization;
+	HeaderValue content_type;
+	RawHead raw;
+	unsigned long long content_length;
+	unsigned hosts;
+	unsigned encodings;
+	bool authorized; /* an Authorization header came */
+	bool two_credentials;
+	bool has_length;
+	bool chunked;
+	bool bad_framing;
+	bool bad_name;
+	bool expects; /* 100-continue */
+} RequestHeaders;
+
+typedef enum RequestOutcome
+{
+	OUTCOME_OPEN,    /* nothing decided yet */
+	OUTCOME_REFUSED, /* with refusal */
+	OUTCOME_OPTIONS,
+	OUTCOME_HEALTHY,
+	OUTCOME_READY,
+	OUTCOME_OPENAPI,
+	OUTCOME_REPLIED /* with reply */
+} RequestOutcome;
+
+typedef struct Request
+{
+	LaneJob job; /* first: a job is turned back into its request */
+	Http *http;
+	struct MHD_Connection *connection;
+	int64_t started;
+	char id[UUID_TEXT_SIZE];
+	const char *method; /* libmicrohttpd's, as is path */
+	const char *path;
+	const char *uri; /* the whole request target, as it came */
+	size_t uri_length;
+	RouteMatch match;
+	RequestHeaders headers;
+	RequestOutcome outcome;
+	StatusCase refusal;
+	DbReply *reply;
+	char *caller; /* the Authorization header as text, if it had to be re-encoded */
+	char *body;
+	size_t body_length;
+	size_t body_seen; /* kept or not */
+	bool begun;
+	bool waiting;  /* in a lane, the connection is suspended */
+	bool answered; /* a response is queued */
+} Request;
+
+/* Callbacks of libmicrohttpd, in request.c. */
+extern void *request_uri_seen(void *cls, const char *uri, struct MHD_Connection *connection);
+extern enum MHD_Result
+request_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+			   const char *version, const char *data, size_t *size, void **context);
+extern void request_completed(void *cls, struct MHD_Connection *connection, void **context,
+							  enum MHD_RequestTerminationCode code);
+
+/* Queue the answer to a request whose outcome is known, and log it (reply.c). */
+extern enum MHD_Result reply_queue(Request *request);
+
+/*
+ * The answer to a request that libmicrohttpd refuses with this status, logged;
+ * NULL if the bridge has none (reply.c).
+ */
+extern struct MHD_Response *reply_for_library(Http *http, unsigned status);
+
+/*
+ * The same, written to the connection's socket right away, headers and all;
+ * to be followed by closing it (reply.c).
+ */
+extern void reply_send_for_library(Http *http, unsigned status, int fd);
+
+/* Log a request whose client left before there was an answer. */
+extern void reply_log_abandoned(const Request *request);
+
+#endif

@@ -1,0 +1,154 @@
+/*
+ * status.c
+ *		The table of the bridge's own errors, and SQLSTATE to HTTP.
+ *
+ * Pure code.  Nothing here looks into a message, and no message of an
+ * unforeseen error leaves the bridge.
+ */
+#include "status.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define BAD_DATA    "BadDataError"
+#define UNAVAILABLE "ServiceUnavailableError"
+#define TIMEOUT     "TimeoutError"
+
+static const StatusError cases[STATUS_CASES] = {
+	[STATUS_BAD_PATH] = {400, BAD_DATA,
+						 "The path holds a malformed percent-encoding or is not UTF-8 text."},
+	[STATUS_MALFORMED] = {400, BAD_DATA, "The request is not well-formed HTTP."},
+	[STATUS_BAD_FRAMING] = {400, BAD_DATA,
+							"The request's Content-Length or Transfer-Encoding is not acceptable."},
+	[STATUS_NO_HOST] = {400, BAD_DATA, "The request has no Host header, or more than one."},
+	[STATUS_TWO_CREDENTIALS] = {400, BAD_DATA,
+								"The request has two different Authorization headers."},
+	[STATUS_NO_BODY] = {400, BAD_DATA, "The request needs a JSON body."},
+	[STATUS_BODY_NOT_TEXT] = {400, BAD_DATA, "The request body is not valid JSON."},
+	[STATUS_NO_PATH] = {404, "NotFoundError", "The path you were looking for is not available."},
+	[STATUS_WRONG_METHOD] = {405, "MethodNotAllowedError",
+							 "The path does not take this method; see the Allow header."},
+	[STATUS_BODY_TOO_LARGE] = {413, "PayloadTooLargeError",
+							   "The request body is larger than 100 kB."},
+	[STATUS_URI_TOO_LONG] = {414, "UriTooLongError",
+							 "The request URI, or a part of it, is too long."},
+	[STATUS_WRONG_MEDIA_TYPE] = {415, "ContentTypeError",
+								 "The request body must be of the type application/json."},
+	[STATUS_HEADERS_TOO_LARGE] = {431, "HeadersTooLargeError",
+								  "The request's headers are too large."},
+	[STATUS_INTERNAL] = {500, "InternalError",
+						 "Something went wrong. The log has more under the id of this error."},
+	[STATUS_DATABASE_AWAY] = {503, UNAVAILABLE,
+							  "The database is not available at the moment. Try again shortly."},
+	[STATUS_QUEUE_FULL] = {503, UNAVAILABLE,
+						   "Too many requests are waiting already. Try again shortly."},
+	[STATUS_STOPPING] = {503, UNAVAILABLE, "The server is shutting down."},
+	[STATUS_OUTCOME_UNKNOWN] = {503, UNAVAILABLE,
+								"The connection to the database was lost during the change, which "
+								"may or may not have been made. Check before you repeat it."},
+	[STATUS_TOO_SLOW] = {504, TIMEOUT, "The database did not answer in time."},
+	[STATUS_WRITE_TOO_SLOW] = {504, TIMEOUT,
+							   "The database did not answer in time. The change may still be made. "
+							   "Check before you repeat it."},
+	[STATUS_HTTP_VERSION] = {505, "HttpVersionError", "The version of HTTP is not supported."},
+};
+
+/* SQLSTATEs, or two-letter classes of them, that stand for one of the cases. */
+static const struct
+{
+	const char *prefix;
+	StatusCase which;
+} sqlstates[] = {
+	{"22P02", STATUS_BODY_NOT_TEXT}, /* invalid_text_representation: only the body is cast */
+	{"22021", STATUS_BODY_NOT_TEXT}, /* character_not_in_repertoire */
+	{"22P05", STATUS_BODY_NOT_TEXT}, /* untranslatable_character: an escaped NUL in the body */
+	{"25006", STATUS_DATABASE_AWAY}, /* read_only_sql_transaction: a write met a standby */
+	{"40001", STATUS_DATABASE_AWAY}, /* serialization_failure */
+	{"40P01", STATUS_DATABASE_AWAY}, /* deadlock_detected */
+	{"54001", STATUS_BODY_NOT_TEXT}, /* statement_too_complex: nested too deeply to be read */
+	{"53", STATUS_DATABASE_AWAY},    /* insufficient_resources */
+	{"55P03", STATUS_TOO_SLOW},      /* lock_not_available: lock_timeout */
+	{"57014", STATUS_TOO_SLOW},      /* query_canceled: statement_timeout */
+	{"57P01", STATUS_DATABASE_AWAY}, /* admin_shutdown */
+	{"57P02", STATUS_DATABASE_AWAY}, /* crash_shutdown */
+	{"57P03", STATUS_DATABASE_AWAY}, /* cannot_connect_now */
+	{"57P05", STATUS_DATABASE_AWAY}, /* idle_session_timeout */
+	{"08", STATUS_DATABASE_AWAY},    /* connection_exception */
+};
+
+StatusError
+status_of_case(StatusCase which)
+{
+	return cases[which];
+}
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Three digits as a number, or 0. */
+static int
+three_digits(const char *text)
+{
+	if (!is_digit(text[0]) || !is_digit(text[1]) || !is_digit(text[2]))
+		return 0;
+	return (text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0');
+}
+
+static bool
+is_error_status(int status)
+{
+	return status >= 400 && status <= 599;
+}
+
+/* The HTTP status in PTnnn, or 0. */
+static int
+status_in_sqlstate(const char *sqlstate)
+{
+	int status;
+
+	if (strncmp(sqlstate, "PT", 2) != 0 || strlen(sqlstate) != 5)
+		return 0;
+	status = three_digits(sqlstate + 2);
+	return is_error_status(status) ? status : 0;
+}
+
+bool
+status_of_answer(const char *text, size_t length, StatusAnswer *answer)
+{
+	const char *end = memchr(text, '\n', length);
+	size_t line = end != NULL ? (size_t) (end - text) : 0;
+
+	if (line < 3)
+		return false;
+	answer->status = three_digits(text);
+	answer->name[0] = '\0';
+	answer->body = end + 1;
+	answer->length = length - line - 1;
+	if (answer->status == 200)
+		return line == 3;
+	if (!is_error_status(answer->status) || line < 5 || text[3] != ' ' ||
+		line - 4 >= STATUS_NAME_SIZE)
+		return false;
+	memcpy(answer->name, text + 4, line - 4);
+	answer->name[line - 4] = '\0';
+	return true;
+}
+
+StatusError
+status_of_sqlstate(const char *sqlstate, const char *message, const char *detail)
+{
+	int status;
+
+	if (sqlstate == NULL)
+		return cases[STATUS_INTERNAL];
+	status = status_in_sqlstate(sqlstate);
+	if (status != 0 && message != NULL && detail != NULL)
+		return (StatusError){status, detail, message};
+	for (size_t i = 0; i < sizeof(sqlstates) / sizeof(sqlstates[0]); i++)
+		if (strncmp(sqlstate, sqlstates[i].prefix, strlen(sqlstates[i].prefix)) == 0)
+			return cases[sqlstates[i].which];
+	return cases[STATUS_INTERNAL];
+}

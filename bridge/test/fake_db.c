@@ -1,0 +1,145 @@
+/*
+ * fake_db.c
+ *		See fake_db.h.
+ */
+#include "fake_db.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+
+DbConn *fake_conns[FAKE_MAX_CONNECTIONS];
+unsigned fake_open;
+unsigned fake_replies;
+
+DbConn *
+db_open(Loop *loop, const DbSettings *settings, const DbClient *client, unsigned number)
+{
+	DbConn *conn = calloc(1, sizeof(DbConn));
+
+	(void) loop;
+	conn->client = *client;
+	conn->number = number;
+	conn->hope = true;
+	conn->asynchronous_commit = settings->asynchronous_commit;
+	fake_conns[number] = conn;
+	fake_open++;
+	return conn;
+}
+
+void
+db_close(DbConn *conn)
+{
+	fake_conns[conn->number] = NULL;
+	fake_open--;
+	free(conn);
+}
+
+bool
+db_is_up(const DbConn *conn)
+{
+	return conn->up;
+}
+
+bool
+db_has_hope(const DbConn *conn)
+{
+	return conn->hope;
+}
+
+bool
+db_send(DbConn *conn, const Call *call, const char *const *params)
+{
+	(void) call;
+	if (conn->breaks_on_send)
+	{
+		fake_lose(conn->number, true);
+		return false;
+	}
+	conn->first_params[conn->sent++] = params[0];
+	conn->in_flight++;
+	return true;
+}
+
+void
+db_flush(DbConn *conn)
+{
+	(void) conn;
+}
+
+int64_t
+db_next_due(const DbConn *conn)
+{
+	(void) conn;
+	return CLOCK_NEVER;
+}
+
+void
+db_tick(DbConn *conn, int64_t now)
+{
+	(void) conn;
+	(void) now;
+}
+
+bool
+db_reply_error(const DbReply *reply, DbError *error)
+{
+	(void) reply;
+	(void) error;
+	return false;
+}
+
+const char *
+db_reply_column(const DbReply *reply, int column, size_t *length)
+{
+	(void) reply;
+	(void) column;
+	*length = 0;
+	return NULL;
+}
+
+void
+db_reply_free(DbReply *reply)
+{
+	fake_replies--;
+	free(reply);
+}
+
+void
+fake_up(unsigned number)
+{
+	fake_conns[number]->up = fake_conns[number]->hope = true;
+	fake_conns[number]->sent = fake_conns[number]->in_flight = 0;
+}
+
+void
+fake_answer(unsigned number, int reply_number)
+{
+	DbConn *conn = fake_conns[number];
+	DbReply *reply = calloc(1, sizeof(DbReply));
+
+	reply->number = reply_number;
+	fake_replies++;
+	conn->in_flight--;
+	conn->client.answered(conn->client.owner, number, reply);
+}
+
+void
+fake_skip(unsigned number)
+{
+	DbConn *conn = fake_conns[number];
+
+	conn->in_flight--;
+	conn->client.skipped(conn->client.owner, number);
+}
+
+void
+fake_lose(unsigned number, bool hope)
+{
+	DbConn *conn = fake_conns[number];
+
+	conn->up = false;
+	conn->hope = hope;
+	conn->client.down(conn->client.owner, number);
+}

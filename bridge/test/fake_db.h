@@ -1,0 +1,47 @@
+/*
+ * fake_db.h
+ *		A database connection that does what a test says, behind db.h's door.
+ *
+ * Takes the place of the db room in the lane's tests, so that losses, deadlines and
+ * orders can be produced one by one, without a server and without waiting.
+ */
+#ifndef PAT_BRIDGE_TEST_FAKE_DB_H
+#define PAT_BRIDGE_TEST_FAKE_DB_H
+
+#include "db.h"
+
+#define FAKE_MAX_CONNECTIONS 4
+#define FAKE_MAX_CALLS       256
+
+struct DbConn
+{
+	DbClient client;
+	unsigned number;
+	bool up;
+	bool hope;
+	bool breaks_on_send;
+	bool asynchronous_commit;
+	unsigned sent; /* calls since the connection came up */
+	unsigned in_flight;
+	const char *first_params[FAKE_MAX_CALLS]; /* first parameter of each of them */
+};
+
+struct DbReply
+{
+	int number;
+};
+
+/* The connections, by number. */
+extern DbConn *fake_conns[FAKE_MAX_CONNECTIONS];
+extern unsigned fake_open;
+extern unsigned fake_replies; /* alive */
+
+extern void fake_up(unsigned number);
+/* Answer the oldest call in flight with a reply of this number. */
+extern void fake_answer(unsigned number, int reply);
+/* Skip the oldest call in flight, because one before it failed. */
+extern void fake_skip(unsigned number);
+/* Lose the connection; hope says whether it is worth waiting for. */
+extern void fake_lose(unsigned number, bool hope);
+
+#endif

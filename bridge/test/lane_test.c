@@ -1,0 +1,402 @@
+/*
+ * lane_test.c
+ *		Order, bounds, deadlines, and what becomes of calls on lost connections.
+ *
+ * Its own program: db.c's place is taken by fake_db.c.
+ */
+#include "lane.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "fake_db.h"
+#include "test.h"
+
+#define JOBS 8
+
+/* A job that remembers how it ended. */
+typedef struct Probe
+{
+	LaneJob job;
+	int ended; /* how often */
+	LaneEnd end;
+	int reply;
+} Probe;
+
+static const Call call = {0, "f", "$1", 1, CALL_JSON};
+static const char *const names[JOBS] = {"0", "1", "2", "3", "4", "5", "6", "7"};
+static Probe probes[JOBS];
+static Lane *lane;
+
+static void
+probe_done(LaneJob *job, LaneEnd end, DbReply *reply)
+{
+	Probe *probe = (Probe *) job;
+
+	probe->ended++;
+	probe->end = end;
+	if (reply != NULL)
+	{
+		probe->reply = reply->number;
+		db_reply_free(reply);
+	}
+}
+
+static void
+open_lane(bool repeatable, unsigned connections, unsigned depth, unsigned max_queue)
+{
+	LaneSettings settings = {.name = "test",
+							 .conninfo = "",
+							 .connections = connections,
+							 .depth = depth,
+							 .max_queue = max_queue,
+							 .timeout_us = 1000,
+							 .repeatable = repeatable};
+
+	memset(probes, 0, sizeof(probes));
+	lane = lane_open(NULL, &settings);
+	CHECK(lane != NULL && fake_open == connections);
+}
+
+static void
+close_lane(void)
+{
+	lane_close(lane);
+	CHECK_NUMBER(fake_open, 0);
+	CHECK_NUMBER(fake_replies, 0);
+}
+
+/* LANE_ANSWERED stands for "taken in". */
+static LaneEnd
+submit(int number)
+{
+	Probe *probe = &probes[number];
+	LaneEnd refusal = LANE_ANSWERED;
+	bool taken;
+
+	probe->job.call = &call;
+	probe->job.params[0] = names[number];
+	probe->job.deadline = 1000 + number;
+	probe->job.done = probe_done;
+	taken = lane_submit(lane, &probe->job, &refusal);
+	if (taken != (refusal == LANE_ANSWERED))
+		CHECK(!"lane_submit contradicts itself");
+	return refusal;
+}
+
+static bool
+ended(int number, LaneEnd end)
+{
+	return probes[number].ended == 1 && probes[number].end == end;
+}
+
+static bool
+answered(int number, int reply)
+{
+	return ended(number, LANE_ANSWERED) && probes[number].reply == reply;
+}
+
+static bool
+waits(int number)
+{
+	return probes[number].ended == 0;
+}
+
+/* What was sent on a connection, in order, as a word of digits. */
+static const char *
+sent(unsigned conn)
+{
+	static char word[FAKE_MAX_CALLS + 1];
+
+	word[0] = '\0';
+	for (unsigned i = 0; i < fake_conns[conn]->sent; i++)
+		strcat(word, fake_conns[conn]->first_params[i]);
+	return word;
+}
+
+/* The server skips what stands behind a failure in one transaction: it is sent again. */
+static void
+sends_skipped_again(void)
+{
+	open_lane(true, 1, 8, 8);
+	fake_up(0);
+	for (int i = 0; i < 4; i++)
+		CHECK(submit(i) == LANE_ANSWERED);
+	lane_pump(lane);
+	fake_answer(0, 10);
+	lane_abandon(lane, &probes[2].job);
+	for (int i = 1; i < 4; i++)
+		fake_skip(0);
+	CHECK(answered(0, 10) && waits(1) && waits(2) && waits(3));
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "012331");
+	fake_answer(0, 13);
+	fake_skip(0);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "0123311");
+	fake_answer(0, 11);
+	CHECK(answered(3, 13) && answered(1, 11));
+	close_lane();
+}
+
+static void
+answers_in_order(void)
+{
+	open_lane(true, 1, 8, 8);
+	CHECK(fake_conns[0]->asynchronous_commit);
+	CHECK(!lane_is_up(lane));
+	fake_up(0);
+	CHECK(lane_is_up(lane));
+	for (int i = 0; i < 3; i++)
+		CHECK(submit(i) == LANE_ANSWERED);
+	CHECK_TEXT(sent(0), "");
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "012");
+	fake_answer(0, 10);
+	fake_answer(0, 11);
+	CHECK(answered(0, 10) && answered(1, 11) && waits(2));
+	close_lane();
+	CHECK(ended(2, LANE_STOPPED));
+}
+
+static void
+respects_depth_and_queue(void)
+{
+	open_lane(true, 1, 2, 3);
+	fake_up(0);
+	for (int i = 0; i < 3; i++)
+		CHECK(submit(i) == LANE_ANSWERED);
+	CHECK(submit(3) == LANE_FULL);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "01");
+	CHECK(submit(3) == LANE_ANSWERED && submit(4) == LANE_ANSWERED && submit(5) == LANE_FULL);
+	fake_answer(0, 1);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "012");
+	CHECK(waits(5));
+	close_lane();
+}
+
+static void
+spreads_over_connections(void)
+{
+	open_lane(true, 2, 2, 8);
+	fake_up(0);
+	fake_up(1);
+	for (int i = 0; i < 5; i++)
+		CHECK(submit(i) == LANE_ANSWERED);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "02");
+	CHECK_TEXT(sent(1), "13");
+	fake_answer(1, 7);
+	CHECK(answered(1, 7));
+	lane_pump(lane);
+	CHECK_TEXT(sent(1), "134");
+	close_lane();
+}
+
+static void
+keeps_deadlines_in_flight_and_queued(void)
+{
+	open_lane(true, 1, 2, 8);
+	CHECK(lane_next_due(lane) == CLOCK_NEVER);
+	fake_up(0);
+	for (int i = 0; i < 3; i++)
+		CHECK(submit(i) == LANE_ANSWERED);
+	lane_pump(lane);
+	CHECK_NUMBER(lane_next_due(lane), 1000);
+	lane_tick(lane, 999);
+	CHECK(waits(0));
+	lane_tick(lane, 1000);
+	CHECK(ended(0, LANE_TOO_SLOW) && waits(1));
+	lane_tick(lane, 1002);
+	CHECK(ended(1, LANE_TOO_SLOW) && ended(2, LANE_TOO_SLOW));
+	CHECK(lane_next_due(lane) == CLOCK_NEVER);
+	close_lane();
+}
+
+/* The late result of a call nobody waits for must not reach the next one. */
+static void
+discards_late_results_in_order(void)
+{
+	open_lane(true, 1, 8, 8);
+	fake_up(0);
+	for (int i = 0; i < 3; i++)
+		CHECK(submit(i) == LANE_ANSWERED);
+	lane_pump(lane);
+	lane_tick(lane, 1000);
+	lane_abandon(lane, &probes[1].job);
+	lane_abandon(lane, &probes[1].job);
+	fake_answer(0, 20);
+	fake_answer(0, 21);
+	CHECK(ended(0, LANE_TOO_SLOW) && waits(1) && waits(2));
+	fake_answer(0, 22);
+	CHECK(answered(2, 22));
+	lane_abandon(lane, &probes[2].job);
+	close_lane();
+	CHECK(waits(1));
+}
+
+static void
+abandons_what_is_queued(void)
+{
+	open_lane(true, 1, 1, 8);
+	fake_up(0);
+	for (int i = 0; i < 4; i++)
+		CHECK(submit(i) == LANE_ANSWERED);
+	lane_pump(lane);
+	lane_abandon(lane, &probes[2].job);
+	lane_abandon(lane, &probes[3].job);
+	fake_answer(0, 1);
+	lane_pump(lane);
+	fake_answer(0, 2);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "01");
+	CHECK(answered(0, 1) && answered(1, 2) && waits(2) && waits(3));
+	close_lane();
+}
+
+static void
+sends_reads_once_more_in_their_order(void)
+{
+	open_lane(true, 1, 2, 8);
+	fake_up(0);
+	for (int i = 0; i < 4; i++)
+		CHECK(submit(i) == LANE_ANSWERED);
+	lane_pump(lane);
+	lane_abandon(lane, &probes[0].job);
+	fake_lose(0, true);
+	CHECK(waits(1) && waits(2));
+	CHECK(submit(4) == LANE_ANSWERED);
+	lane_pump(lane);
+	fake_up(0);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "12");
+	fake_lose(0, true);
+	CHECK(ended(1, LANE_DOWN) && waits(2) && waits(3));
+	fake_up(0);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "23");
+	fake_answer(0, 5);
+	CHECK(answered(2, 5) && waits(0));
+	close_lane();
+}
+
+static void
+never_repeats_a_write(void)
+{
+	open_lane(false, 1, 1, 8);
+	CHECK(!fake_conns[0]->asynchronous_commit);
+	fake_up(0);
+	for (int i = 0; i < 2; i++)
+		CHECK(submit(i) == LANE_ANSWERED);
+	lane_pump(lane);
+	fake_lose(0, true);
+	CHECK(ended(0, LANE_UNKNOWN) && waits(1));
+	fake_up(0);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "1");
+	fake_answer(0, 9);
+	CHECK(answered(1, 9));
+	close_lane();
+}
+
+static void
+fails_fast_without_hope(void)
+{
+	open_lane(true, 1, 8, 8);
+	CHECK(submit(0) == LANE_ANSWERED);
+	fake_lose(0, false);
+	CHECK(ended(0, LANE_DOWN));
+	CHECK(submit(1) == LANE_DOWN && waits(1));
+	fake_up(0);
+	CHECK(submit(2) == LANE_ANSWERED);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "2");
+	close_lane();
+}
+
+/* One of two connections lost: the other takes over. */
+static void
+takes_over_on_another_connection(void)
+{
+	open_lane(true, 2, 4, 8);
+	fake_up(0);
+	fake_up(1);
+	for (int i = 0; i < 4; i++)
+		CHECK(submit(i) == LANE_ANSWERED);
+	lane_pump(lane);
+	fake_lose(0, false);
+	CHECK(waits(0) && waits(2));
+	lane_pump(lane);
+	CHECK_TEXT(sent(1), "1302");
+	for (int i = 0; i < 4; i++)
+		fake_answer(1, i);
+	CHECK(answered(1, 0) && answered(3, 1) && answered(0, 2) && answered(2, 3));
+	close_lane();
+}
+
+static void
+survives_a_failure_to_send(void)
+{
+	open_lane(true, 1, 4, 8);
+	fake_up(0);
+	CHECK(submit(0) == LANE_ANSWERED);
+	lane_pump(lane);
+	CHECK(submit(1) == LANE_ANSWERED);
+	fake_conns[0]->breaks_on_send = true;
+	lane_pump(lane);
+	CHECK(waits(0) && waits(1) && !lane_is_up(lane));
+	fake_conns[0]->breaks_on_send = false;
+	fake_up(0);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "01");
+	close_lane();
+}
+
+/* The ring of slots goes round many times, with holes in it. */
+static void
+goes_round_and_round(void)
+{
+	int wrong = 0;
+
+	open_lane(true, 1, 3, 8);
+	fake_up(0);
+	for (int i = 0; i < 1000; i++)
+	{
+		Probe *first = &probes[0];
+		Probe *second = &probes[1];
+
+		memset(probes, 0, sizeof(probes));
+		fake_conns[0]->sent = 0;
+		wrong += submit(0) != LANE_ANSWERED || submit(1) != LANE_ANSWERED;
+		lane_pump(lane);
+		if (i % 3 == 0)
+			lane_abandon(lane, &first->job);
+		fake_answer(0, i);
+		fake_answer(0, i + 1);
+		wrong += first->ended != (i % 3 != 0) || second->ended != 1 || second->reply != i + 1;
+	}
+	CHECK_NUMBER(wrong, 0);
+	close_lane();
+}
+
+int
+main(void)
+{
+	answers_in_order();
+	sends_skipped_again();
+	respects_depth_and_queue();
+	spreads_over_connections();
+	keeps_deadlines_in_flight_and_queued();
+	discards_late_results_in_order();
+	abandons_what_is_queued();
+	sends_reads_once_more_in_their_order();
+	never_repeats_a_write();
+	fails_fast_without_hope();
+	takes_over_on_another_connection();
+	survives_a_failure_to_send();
+	goes_round_and_round();
+	return test_finish();
+}

@@ -1,0 +1,88 @@
+/*
+ * session_test.c
+ *		The SQL a session is set up with, the statements of calls, the back-off.
+ */
+#include "session.h"
+
+#include <string.h>
+
+#include "route.h"
+#include "suites.h"
+#include "test.h"
+
+static void
+sets_both_timeouts(void)
+{
+	char sql[SESSION_SQL_MAX];
+
+	session_settings(sql, 1500, true);
+	CHECK(strstr(sql, "SET statement_timeout = 1500;") != NULL);
+	CHECK(strstr(sql, "SET lock_timeout = 1500;") != NULL);
+	CHECK(strstr(sql, "SET client_min_messages = error;") != NULL);
+	CHECK(strstr(sql, "SET synchronous_commit = off;") != NULL);
+	session_settings(sql, 10, false);
+	CHECK(strstr(sql, "statement_timeout = 10;") != NULL);
+	CHECK(strstr(sql, "synchronous_commit") == NULL);
+}
+
+static void
+qualifies_every_call(void)
+{
+	char sql[SESSION_SQL_MAX];
+	char schema[SESSION_NAME_MAX];
+	size_t count;
+	const Route *rows = route_table(&count);
+
+	session_call(sql, "\"My \"\"schema\"", &rows[0].call);
+	CHECK_TEXT(sql,
+			   "SELECT \"My \"\"schema\".pat_answer_list_for_service_account($1::text, $2::text)");
+	memset(schema, 's', sizeof(schema));
+	schema[sizeof(schema) - 1] = '\0';
+	for (size_t i = 0; i < count; i++)
+	{
+		if (rows[i].kind != ROUTE_CALL)
+			continue;
+		session_call(sql, schema, &rows[i].call);
+		CHECK(strlen(sql) < SESSION_SQL_MAX - 1);
+		CHECK(strstr(sql, rows[i].call.function) != NULL);
+		CHECK((strstr(sql, "'id'") != NULL) == (rows[i].call.shape == CALL_JSON_WITH_ID));
+	}
+}
+
+static void
+knows_silence(void)
+{
+	CHECK(session_is_silent("0"));
+	CHECK(!session_is_silent("-1"));
+	CHECK(!session_is_silent("1kB"));
+	CHECK(!session_is_silent("00"));
+	CHECK(!session_is_silent(""));
+	CHECK(!session_is_silent(NULL));
+}
+
+/* Service is to be back within a second of the server's return. */
+static void
+waits_longer_but_never_long(void)
+{
+	int64_t before = 0;
+
+	for (unsigned failures = 0; failures < 100; failures++)
+	{
+		int64_t least = session_backoff_us(failures, 0);
+		int64_t most = session_backoff_us(failures, 1023);
+
+		CHECK(least > 0 && least >= before && most > least && most < 500000);
+		before = least;
+	}
+	CHECK(session_backoff_us(0, 1023) < 10000);
+	CHECK(session_backoff_us(0, 4096) == session_backoff_us(0, 0));
+}
+
+void
+test_session_suite(void)
+{
+	sets_both_timeouts();
+	qualifies_every_call();
+	knows_silence();
+	waits_longer_but_never_long();
+}

@@ -1,0 +1,19 @@
+/*
+ * suites.h
+ *		The suites that run in one program, with the real libraries.
+ */
+#ifndef PAT_BRIDGE_TEST_SUITES_H
+#define PAT_BRIDGE_TEST_SUITES_H
+
+extern void test_text_suite(void);
+extern void test_header_suite(void);
+extern void test_raw_head_suite(void);
+extern void test_route_suite(void);
+extern void test_status_suite(void);
+extern void test_session_suite(void);
+extern void test_error_body_suite(void);
+extern void test_uuid_suite(void);
+extern void test_listen_suite(void);
+extern void test_options_suite(void);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * unit.c
+ *		Runs the suites of the pure rooms, the options and the sockets.
+ */
+#include "suites.h"
+#include "test.h"
+
+int
+main(void)
+{
+	test_text_suite();
+	test_header_suite();
+	test_raw_head_suite();
+	test_route_suite();
+	test_status_suite();
+	test_session_suite();
+	test_error_body_suite();
+	test_uuid_suite();
+	test_listen_suite();
+	test_options_suite();
+	return test_finish();
+}

@@ -1,0 +1,194 @@
+/*
+ * caller.c
+ *		Who calls, and may they?  The only place where a credential is accepted.
+ *
+ * Owns nothing.  A token's text is hashed where it lies and never copied.
+ * All that is wrong with a token has one answer, so that nobody can tell an
+ * expired token from a made-up one.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "caller.h"
+#include "jwt_caller.h"
+#include "jwt_text.h"
+#include "relations.h"
+#include "seen.h"
+#include "token_text.h"
+
+/* Columns of pat_caller's row. */
+enum
+{
+	CALLER_ACCOUNT_ID,
+	CALLER_USERNAME,
+	CALLER_IS_SERVICE,
+	CALLER_PERMISSIONS,
+	CALLER_TOKEN_ID,
+	CALLER_EXPIRES_AT,
+	CALLER_COLUMNS
+};
+
+static bool
+is_expired(const PatToken *token)
+{
+	return token->has_expires_at && token->expires_at <= GetCurrentStatementStartTimestamp();
+}
+
+static bool
+find_by_token(PatSlice credential, PatCaller *caller)
+{
+	uint8 hash[PAT_HASH_LEN];
+
+	if (pat_token_is_mistyped(credential))
+		return false;
+	pat_sha256(credential.data, credential.len, hash);
+	return pat_find_token_by_hash(hash, &caller->token) && !is_expired(&caller->token) &&
+		   pat_find_account(caller->token.account_id, &caller->account, NULL) &&
+		   !caller->account.is_deleted;
+}
+
+static bool
+find_by_jwt(PatSlice credential, const PatJwtSegments *segments, PatCaller *caller)
+{
+	caller->token = (PatToken){.id = PAT_NO_TOKEN, .has_expires_at = true};
+	return pat_jwt_find_account(credential, segments, GetCurrentStatementStartTimestamp(),
+								&caller->account, &caller->token.expires_at);
+}
+
+static bool
+find_caller(PatSlice credential, PatCaller *caller)
+{
+	PatJwtSegments segments;
+
+	if (credential.len > PAT_CREDENTIAL_MAX)
+		return false;
+	return pat_jwt_split(credential, &segments) ? find_by_jwt(credential, &segments, caller)
+												: find_by_token(credential, caller);
+}
+
+const PatRefusal *
+pat_authenticate(FunctionCallInfo fcinfo, int argno, PatCaller *caller)
+{
+	PatSlice credential = {NULL, 0};
+
+	pat_relations_use(fcinfo);
+	if (!PG_ARGISNULL(argno))
+	{
+		text *value = PG_GETARG_TEXT_PP(argno);
+
+		credential = pat_credential(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	}
+	if (credential.len == 0)
+		return &pat_no_credential;
+	if (!find_caller(credential, caller))
+		return &pat_unauthenticated;
+	if (caller->token.id != PAT_NO_TOKEN)
+		pat_mark_seen(&caller->token);
+	return NULL;
+}
+
+const PatRefusal *
+pat_check_permission(const PatCaller *caller, const char *permission)
+{
+	int32 role = caller->account.root_role;
+
+	if (pat_role_has_permission(role, PAT_PERMISSION_ADMIN))
+		return NULL;
+	if (strcmp(permission, PAT_PERMISSION_ADMIN) != 0 && pat_role_has_permission(role, permission))
+		return NULL;
+	return pat_forbidden(permission);
+}
+
+/* Columns of pat_authorize's row. */
+enum
+{
+	AUTHORIZED_ACCOUNT_ID,
+	AUTHORIZED_TOKEN_ID,
+	AUTHORIZED_IS_SERVICE,
+	AUTHORIZED_IS_SYSTEM,
+	AUTHORIZED_COLUMNS
+};
+
+static TupleDesc
+result_row(FunctionCallInfo fcinfo)
+{
+	TupleDesc desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "function must return a row");
+	return BlessTupleDesc(desc);
+}
+
+/* pat_caller(caller_token text): a row that tells other SQL who calls. */
+PG_FUNCTION_INFO_V1(pat_caller);
+
+Datum
+pat_caller(PG_FUNCTION_ARGS)
+{
+	PatCaller caller;
+	PatAccountDetails details = {0};
+	TupleDesc desc;
+	Datum values[CALLER_COLUMNS];
+	bool nulls[CALLER_COLUMNS] = {false};
+
+	desc = result_row(fcinfo);
+	pat_raise_refusal(pat_authenticate(fcinfo, 0, &caller));
+	pat_find_account(caller.account.id, &caller.account, &details);
+
+	values[CALLER_ACCOUNT_ID] = Int32GetDatum(caller.account.id);
+	values[CALLER_USERNAME] = PointerGetDatum(details.username);
+	nulls[CALLER_USERNAME] = details.username == NULL;
+	values[CALLER_IS_SERVICE] = BoolGetDatum(caller.account.is_service);
+	values[CALLER_PERMISSIONS] = PointerGetDatum(pat_role_permissions(caller.account.root_role));
+	values[CALLER_TOKEN_ID] = Int32GetDatum(caller.token.id);
+	nulls[CALLER_TOKEN_ID] = caller.token.id == PAT_NO_TOKEN;
+	values[CALLER_EXPIRES_AT] = TimestampTzGetDatum(caller.token.expires_at);
+	nulls[CALLER_EXPIRES_AT] = !caller.token.has_expires_at;
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}
+
+/*
+ * For changes: by what is committed now.  A transaction could otherwise keep a
+ * token alive by its snapshot, and go on minting with it after its revocation.
+ */
+static void
+authorize_now(FunctionCallInfo fcinfo, PatCaller *caller)
+{
+	PushActiveSnapshot(GetLatestSnapshot());
+	pat_raise_refusal(pat_authenticate(fcinfo, 0, caller));
+	if (!PG_ARGISNULL(1))
+		pat_raise_refusal(pat_check_permission(caller, text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	PopActiveSnapshot();
+}
+
+/*
+ * pat_authorize(credential text, permission text): the same for the functions
+ * of the API that are written in SQL.  A null permission asks for none.
+ */
+PG_FUNCTION_INFO_V1(pat_authorize);
+
+Datum
+pat_authorize(PG_FUNCTION_ARGS)
+{
+	PatCaller caller;
+	TupleDesc desc = result_row(fcinfo);
+	Datum values[AUTHORIZED_COLUMNS];
+	bool nulls[AUTHORIZED_COLUMNS] = {false};
+
+	authorize_now(fcinfo, &caller);
+
+	values[AUTHORIZED_ACCOUNT_ID] = Int32GetDatum(caller.account.id);
+	values[AUTHORIZED_TOKEN_ID] = Int32GetDatum(caller.token.id);
+	nulls[AUTHORIZED_TOKEN_ID] = caller.token.id == PAT_NO_TOKEN;
+	values[AUTHORIZED_IS_SERVICE] = BoolGetDatum(caller.account.is_service);
+	values[AUTHORIZED_IS_SYSTEM] = BoolGetDatum(caller.account.is_system);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}

@@ -1,0 +1,152 @@
+/*
+ * seen.c
+ *		Writing when a token was last used.
+ *
+ * Locking: RowExclusiveLock on pat_token and the row's lock are both taken
+ * only if free at once.  The row lock comes first, so that the update after it
+ * cannot wait.  All happens in a subtransaction: a full disk must not fail a
+ * list.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "storage/lmgr.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "relations.h"
+#include "seen.h"
+#include "settings.h"
+
+static bool
+is_due(const PatToken *token, TimestampTz now)
+{
+	return !token->has_seen_at || now - token->seen_at > pat_seen_resolution * INT64CONST(1000000);
+}
+
+/* A standby's transactions are read-only. */
+static bool
+may_write(void)
+{
+	return !XactReadOnly && !IsInParallelMode() && !IsolationIsSerializable();
+}
+
+/*
+ * Whatever indexes the table has, partial ones and those on expressions
+ * included, are kept up as by an UPDATE.  Triggers do not fire: they might wait.
+ */
+static void
+replace_row(Relation table, ItemPointer place, HeapTuple row)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsHeapTuple);
+	ResultRelInfo *target = makeNode(ResultRelInfo);
+	EState *estate = CreateExecutorState();
+	PatIndexesToUpdate indexes;
+
+	ExecStoreHeapTuple(row, slot, false);
+	InitResultRelInfo(target, table, 0, NULL, 0);
+	ExecOpenIndices(target, false);
+	simple_table_tuple_update(table, place, slot, GetActiveSnapshot(), &indexes);
+	pat_insert_index_tuples(target, slot, estate, indexes);
+	ExecCloseIndices(target);
+	FreeExecutorState(estate);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+static void
+write_seen(Relation table, TupleTableSlot *slot, TimestampTz now)
+{
+	Datum values[PAT_COLUMNS_MAX] = {0};
+	bool nulls[PAT_COLUMNS_MAX] = {false};
+	bool replace[PAT_COLUMNS_MAX] = {false};
+	bool shouldFree;
+	HeapTuple old = ExecFetchSlotHeapTuple(slot, false, &shouldFree);
+	HeapTuple new;
+
+	values[Anum_pat_token_seen_at - 1] = TimestampTzGetDatum(now);
+	replace[Anum_pat_token_seen_at - 1] = true;
+	new = heap_modify_tuple(old, RelationGetDescr(table), values, nulls, replace);
+	replace_row(table, &slot->tts_tid, new);
+	heap_freetuple(new);
+	if (shouldFree)
+		heap_freetuple(old);
+}
+
+/* The table is locked with RowExclusiveLock. */
+static void
+lock_and_write(Relation table, const PatToken *token, TimestampTz now)
+{
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	ItemPointerData place = token->place;
+	TM_FailureData failure;
+	bool isnull;
+
+	if (table_tuple_lock(table, &place, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
+						 LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure) == TM_Ok &&
+		DatumGetInt32(slot_getattr(slot, Anum_pat_token_id, &isnull)) == token->id)
+		write_seen(table, slot, now);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+static void
+try_to_write(const PatToken *token, TimestampTz now)
+{
+	Relation table = pat_table_open(PAT_TOKEN);
+
+	if (ConditionalLockRelation(table, RowExclusiveLock))
+		lock_and_write(table, token, now);
+	table_close(table, NoLock);
+}
+
+/* A cancelled statement stays cancelled; all else that goes wrong here is dropped. */
+static void
+drop_error(const PatToken *token, MemoryContext context, ResourceOwner owner)
+{
+	ErrorData *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
+	/* the statement may hold a token as a literal, the context one as a parameter */
+	ereport(LOG_SERVER_ONLY, (errcode(error->sqlerrcode),
+							  errmsg("could not write the last-seen time of token %d: %s",
+									 token->id, error->message),
+							  errhidestmt(true), errhidecontext(true)));
+	FreeErrorData(error);
+}
+
+void
+pat_mark_seen(const PatToken *token)
+{
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	if (!is_due(token, now) || !may_write())
+		return;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		try_to_write(token, now);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		drop_error(token, context, owner);
+	}
+	PG_END_TRY();
+}

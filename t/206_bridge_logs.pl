@@ -1,0 +1,250 @@
+# What the logs say: every request under the id that the client got, in lines that nobody outside
+# can break or fake; and what they do not say: with the server logging all it can and the bridge at
+# its most talkative, no token that was sent or made is in either log, nor in an error.
+
+use strict;
+use warnings;
+
+use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use PatTest;
+use PatBridge;
+use PatWire;
+
+my $node = new_cluster('logs', sealed => 1, settings => <<~'CONF');
+	log_statement = all
+	log_duration = on
+	log_min_duration_statement = 0
+	log_min_messages = debug2
+	log_error_verbosity = verbose
+	log_parameter_max_length = -1
+	log_parameter_max_length_on_error = -1
+	log_line_prefix = '%u %a '
+	CONF
+my $sample = load_sample($node);
+my $admin = $sample->{admin};
+my $accounts = '/api/admin/service-account';
+my $path = "$accounts/$sample->{account}/token";
+my $later = '2099-01-01T00:00:00Z';
+PatTest::bridge_role($node, 'postgres');
+
+# The same routes once a privilege is gone: for an error that nobody foresees.
+$node->safe_psql('postgres', <<~'SQL');
+	CREATE ROLE half LOGIN;
+	ALTER ROLE half SET log_parameter_max_length = 0;
+	SELECT pat_grant_api('half');
+	SQL
+$node->safe_psql('postgres', "REVOKE EXECUTE ON FUNCTION $_ FROM half")
+  for 'pat_answer_list_for_service_account(text, text)', 'pat_create_for_service_account(text, json, text)';
+
+# ---- requests ----------------------------------------------------------------------------------
+
+my ($bridge, %secret, @answers);
+
+# Keeps the answer, with what its line in the log must say.
+sub noted
+{
+	my ($answer, $method, $route) = @_;
+	push @answers, { %$answer, method => $method, route => $route };
+	return $answer;
+}
+
+sub call
+{
+	my ($method, $place, $route, %option) = @_;
+	$secret{ $option{token} }++ if defined $option{token};
+	return noted(
+		http_call($bridge->url($place), method => $method, %option), $method, $route);
+}
+
+# One of everything that carries or makes a token.
+sub talk
+{
+	my ($round) = @_;
+	my $list = "$accounts/:id/token";
+	my $random = join '', map { ('a' .. 'z', 0 .. 9)[ rand 36 ] } 1 .. 43;
+	my $wrong = $admin =~ s/(.)$/$1 eq 'a' ? 'b' : 'a'/er;
+
+	call('GET', $path, $list, token => $_)
+	  for $admin, "Bearer $admin", $sample->{viewer}, $sample->{bot}, $wrong, "user:$random",
+	  "*:*.$random", "Basic $random", "eyJhbGciOiJub25lIn0.$random.", 'x' x 9000;
+	call('GET', "$accounts/abc/token", $list, token => $admin);
+	call('GET', "$path?token=$random&secret=$admin", $list, token => "user:2$random");
+	call('GET', $_, $_, token => $sample->{viewer})
+	  for '/api/admin/user/tokens', $accounts, '/health', '/ready';
+	my $made = from_json(
+		call('POST', $path, $list, token => $admin,
+			body => qq({"description":"$round","expiresAt":"$later"}))->{body});
+	$secret{ $made->{secret} }++;
+	call('GET', '/api/admin/user/tokens', '/api/admin/user/tokens', token => $made->{secret});
+	call('POST', '/api/admin/user/tokens', '/api/admin/user/tokens', token => $made->{secret},
+		body => qq({"description":"$round","expiresAt":"$later"}));
+	my $own = from_json(
+		call('POST', '/api/admin/user/tokens', '/api/admin/user/tokens', token => $sample->{viewer},
+			body => qq({"description":"$round","expiresAt":"$later"}))->{body});
+	$secret{ $own->{secret} }++;
+	call('POST', $path, $list, token => $admin, body => $_)
+	  for qq({"description":"$round","expiresAt":"$later"}), '{', '[]', '{"description":""}';
+	call('DELETE', "$path/$made->{id}", "$list/:tokenId", token => $admin);
+	call('GET', '/api/admin/user/tokens', '/api/admin/user/tokens', token => $made->{secret});
+	call('PATCH', $path, undef, token => $admin);
+	call('GET', '/nowhere', undef, token => $admin);
+	malformed("user:3$random");
+	return;
+}
+
+# Tokens in requests that are refused for their form.
+sub malformed
+{
+	my ($token) = @_;
+	$secret{$token}++;
+	for my $lines ([ "Authorization: $token", "Authorization: $admin" ], ["Authorization: $token\0$admin"],
+		["Authorization : $token"], [ 'X: ' . 'x' x 13_000, "Authorization: $token" ],
+		[ 'X: ' . 'x' x 40_000, "Authorization: $token" ], [ "Authorization: $token", 'Content-Length: x' ])
+	{
+		my $wire = PatWire->new($bridge->port);
+		$wire->send(join "\r\n", "GET $path HTTP/1.1", 'Host: x', @$lines, '', '');
+		my $answer = $wire->answer;
+		like($answer->{status}, qr/^4\d\d$/, 'a malformed request is refused');
+		push @answers, { %$answer, method => '', route => undef };
+	}
+	return;
+}
+
+# ---- what the lines say ------------------------------------------------------------------------
+
+# The fields of a line in either format; nothing if it is not of that format.
+sub fields
+{
+	my ($format, $line) = @_;
+	return eval { from_json($line) } if $format eq 'json';
+	my ($time, $level, $rest) = $line =~ /\A(\S+) (\S+) (.*)\z/ or return;
+	my %fields = (time => $time, level => $level, message => $rest =~ /\A(\w+)/);
+	return \%fields unless $fields{message} eq 'request' && $rest =~ / id=/;
+	while ($rest =~ / (\w+)=("(?:[^"\\]|\\.)*"|\d+)/g)
+	{
+		$fields{$1} = JSON::PP->new->allow_nonref->decode($2);
+	}
+	return \%fields;
+}
+
+sub lines_are_good
+{
+	my ($format) = @_;
+	my @lines = split /\n/, $bridge->log;
+	my @fields = map { fields($format, $_) } @lines;
+	is(scalar(grep { ref eq 'HASH' } @fields), scalar @lines, "$format: every line is of the format");
+	is(
+		scalar(
+			grep { ($_->{time} || '') !~ /\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\z/
+				  || ($_->{level} || '') !~ /\A(?:error|warning|notice|info|debug)\z/
+				  || !length($_->{message} || '') } @fields),
+		0, "$format: ... with time, level and message");
+
+	my %line_of;
+	push @{ $line_of{ $_->{id} } }, $_ for grep { defined $_->{id} } @fields;
+	for my $answer (@answers)
+	{
+		my $lines = $line_of{ $answer->{headers}{'x-request-id'} } || [];
+		my $line = $lines->[0] || {};
+		my $told = join ' ', scalar @$lines, map { defined $line->{$_} ? $line->{$_} : '-' }
+		  qw(status route error);
+		my $error = $answer->{status} < 400 ? '-' : from_json($answer->{body})->{name};
+		my $route = defined $answer->{route} ? $answer->{route} : $line->{route} || '-';
+		is($told, "1 $answer->{status} $route $error",
+			"$format: the line of a request: $answer->{method} $answer->{status}");
+		like($line->{duration_us}, qr/\A\d+\z/, '... with its duration');
+	}
+	return;
+}
+
+# ---- what they do not say ----------------------------------------------------------------------
+
+# Which of the tokens, or a long part of one, is in the text.
+sub told
+{
+	my ($text) = @_;
+	my @parts = map { my $bare = s/\ABearer //r; ($bare, length $bare > 40 ? substr $bare, -30, 25 : ()) }
+	  keys %secret;
+	return grep { index($text, $_) >= 0 } @parts;
+}
+
+my $offset = -s $node->logfile;
+for my $format ('text', 'json')
+{
+	@answers = ();
+	$bridge = PatBridge->start($node, user => 'pat_bridge',
+		options => [ '--log-level', 'debug', '--log-format', $format ]);
+	talk($format);
+	$bridge->stop_ok;
+	lines_are_good($format);
+	is_deeply([ told($bridge->log) ], [], "$format: no token is in the bridge's log");
+	is_deeply([ map { told($_->{raw} || $_->{body}) } grep { $_->{status} >= 400 } @answers ], [],
+		"$format: nor in an error");
+
+	@answers = ();
+	$bridge = PatBridge->start($node, user => 'half',
+		options => [ '--log-level', 'notice', '--log-format', $format ]);
+	for my $method ('GET', 'POST')
+	{
+		my $answer = call($method, $path, "$accounts/:id/token", token => $admin,
+			$method eq 'POST' ? (body => qq({"description":"d","expiresAt":"$later"})) : ());
+		is_refused($answer, 500, 'InternalError', qr/^Something went wrong\./,
+			"$format: 500 for what nobody foresaw");
+		like($bridge->log, qr/$answer->{headers}{'x-request-id'}.*42501/,
+			'... and the log has the cause under its id');
+		unlike($answer->{body}, qr/permission|function|42501|pat_/, '... which the client is not told');
+	}
+	$bridge->stop_ok;
+	is(scalar(grep { $_->{level} eq 'error' } map { fields($format, $_) } split /\n/, $bridge->log), 2,
+		"$format: ... each in one line of level error");
+	is_deeply([ told($bridge->log) ], [], "$format: no token is in the bridge's log");
+}
+
+my $server_log = substr slurp($node->logfile), $offset;
+like($server_log, qr/^pat_bridge .*_list_for_service_account/m, 'the server has logged the calls');
+like($server_log, qr/^pat_bridge .*ERROR:  PT403/m, '... and their errors');
+is_deeply([ told($server_log) ], [], 'no token is in the server\'s log');
+cmp_ok(scalar keys %secret, '>', 15, '... of many that were sent or made');
+sql_list($node, $sample->{account}, $admin);
+is_deeply([ told(slurp($node->logfile)) ? 'found' : 'missed' ], ['found'],
+	'... where one sent as a literal would be found');
+
+# ---- levels, and lines that a client would like to fake ----------------------------------------
+
+$bridge = PatBridge->start($node, user => 'pat_bridge', options => [ '--log-level', 'notice' ]);
+my $before = $bridge->log;
+$bridge->get($_, $admin) for $path, "$accounts/abc/token", '/nowhere', '/health';
+is($bridge->log, $before, 'level notice: no line for 200 and 404');
+$bridge->stop_ok;
+
+for my $format ('text', 'json')
+{
+	$bridge = PatBridge->start($node, user => 'pat_bridge',
+		options => [ '--log-level', 'info', '--log-format', $format ]);
+	my $lines = () = $bridge->log =~ /\n/g;
+	my @odd = ("/x\"y", "/x\\y", "/\x1b[31m", "/\xff\xfe", '/x%0A2026-01-01T00:00:00.000Z error fake',
+		"/x\x{85}y", '/' . '"' x 1000, '/' . "\x01" x 1000, '/</script>', "/\xe2\x80\xa8");
+	for my $target (@odd)
+	{
+		my $wire = PatWire->new($bridge->port);
+		$wire->send("GET $target HTTP/1.1\r\nHost: x\r\n\r\n");
+		like($wire->answer->{status}, qr/^4(?:00|04|14)$/, 'an odd path is refused');
+	}
+	my $method = PatWire->new($bridge->port);
+	$method->send("A\"B /health HTTP/1.1\r\nHost: x\r\n\r\n");
+	$method->answer;
+	$bridge->stop_ok;
+	my @new = split /\n/, $bridge->log;
+	splice @new, 0, $lines;
+	@new = grep { !/stopp/ } @new;
+	is(scalar @new, @odd + 1, "$format: one line each");
+	is(scalar(grep { my $fields = fields($format, $_); $fields && $fields->{id} } @new), @odd + 1,
+		'... of the format');
+	is(scalar(grep { /[^\x20-\x7e]/ && !utf8::decode(my $copy = $_) } @new), 0, '... in UTF-8');
+	is(scalar(grep { /[\x00-\x1f\x7f]/ } @new), 0, '... without control characters');
+	is(scalar(grep { length > 1024 } @new), 0, '... of bounded length');
+}
+
+done_testing();
