@@ -343,7 +343,7 @@ CREATE TEMP TABLE result AS
     SELECT id, name, token, pg_temp.outcome(format('SELECT pat_list_for_service_account(%s, $1)', :bot), token) AS list,
            pg_temp.outcome('SELECT pat_caller($1)', token) AS caller,
            pg_temp.outcome(format('SELECT pat_create_for_service_account(%L, ''{"description":"x","expiresAt":"2999-01-01T00:00:00Z"}'', $1)', :bot), token) AS create,
-           pg_temp.outcome('SELECT 1 / count(pat_jwt_account($1, now()))', trimmed) AS account
+           pg_temp.outcome('SELECT 1 / count(pat_jwt_account($1, statement_timestamp()))', trimmed) AS account
     FROM attempt, LATERAL (SELECT regexp_replace(token, '^\s*bearer\s+|\s+$', '', 'gi')) AS s (trimmed) ORDER BY id;
 SELECT name, CASE list WHEN 'PT401 AuthenticationRequired You must log in to use Unleash.' THEN 'refused' ELSE list END AS outcome
 FROM result ORDER BY id;
