@@ -140,4 +140,22 @@ pat_make_json_lexer(const char *json, size_t len)
 #endif
 }
 
+/*
+ * Ask the C library to keep so many bytes of freed memory, and to take no buffer
+ * of up to so many bytes from the kernel for itself.  Others than glibc decide
+ * by themselves.
+ */
+#if defined(__GLIBC__)
+#include <malloc.h>
+
+static inline void
+pat_keep_freed_memory(int total, int buffer)
+{
+	mallopt(M_TRIM_THRESHOLD, total);
+	mallopt(M_MMAP_THRESHOLD, buffer);
+}
+#else
+#define pat_keep_freed_memory(total, buffer) ((void) 0)
+#endif
+
 #endif /* PAT_COMPAT_H */

@@ -3,22 +3,23 @@
  *		Pure writers of JSON fragments, escaped text and date-times, and a reader
  *		of escapes.
  *
- * Owns nothing, allocates nothing, asks nobody.  The escaper copies runs of
- * plain bytes at once, since almost all text is plain.
+ * Owns nothing, allocates nothing, asks nobody.  The escaper looks at eight
+ * bytes at a time and copies runs of plain ones at once, since almost all text
+ * is plain.
  */
 #include "json_text.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-#define MILLISECONDS_PER_DAY INT64_C(86400000)
+#define US_PER_DAY INT64_C(86400000000)
 
 /* Days from 0000-03-01 to 2000-01-01 in the proleptic Gregorian calendar. */
-#define DAYS_TO_2000 INT64_C(730425)
+#define DAYS_TO_2000 730425
 
 /* 0001-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z from 2000-01-01. */
-#define FIRST_MILLISECOND (INT64_C(-730119) * MILLISECONDS_PER_DAY)
-#define LAST_MILLISECOND  (INT64_C(2921940) * MILLISECONDS_PER_DAY - 1)
+#define FIRST_US (INT64_C(-730119) * US_PER_DAY)
+#define LAST_US  (INT64_C(2921940) * US_PER_DAY - 1)
 
 static inline bool
 is_plain(unsigned char c)
@@ -68,6 +69,35 @@ escape_byte(char *dst, unsigned char c)
 	return dst + 5;
 }
 
+#define EVERY_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* Whether eight bytes are all plain: the classic tests for a zero byte and one below 0x20. */
+static inline bool
+is_plain_word(const char *src)
+{
+	uint64_t word;
+	uint64_t quote;
+	uint64_t backslash;
+
+	memcpy(&word, src, sizeof(word));
+	quote = word ^ EVERY_BYTE('"');
+	backslash = word ^ EVERY_BYTE('\\');
+	return ((((word - EVERY_BYTE(0x20)) & ~word) | ((quote - EVERY_BYTE(1)) & ~quote) |
+			 ((backslash - EVERY_BYTE(1)) & ~backslash)) &
+			EVERY_BYTE(0x80)) == 0;
+}
+
+/* Where the plain bytes from src on end. */
+static inline const char *
+end_of_plain(const char *src, const char *end)
+{
+	while (end - src >= 8 && is_plain_word(src))
+		src += 8;
+	while (src < end && is_plain((unsigned char) *src))
+		src++;
+	return src;
+}
+
 size_t
 pat_json_escape(char *dst, const char *src, size_t len)
 {
@@ -78,8 +108,7 @@ pat_json_escape(char *dst, const char *src, size_t len)
 	{
 		const char *run = src;
 
-		while (src < end && is_plain((unsigned char) *src))
-			src++;
+		src = end_of_plain(src, end);
 		memcpy(out, run, (size_t) (src - run));
 		out += src - run;
 		if (src < end)
@@ -100,58 +129,61 @@ put_two(char *dst, unsigned int value)
 	memcpy(dst, digits + 2 * value, 2);
 }
 
-static int64_t
-floor_divide(int64_t a, int64_t b)
+/*
+ * Days since 0000-03-01 to year, month and day, by multiplications only: Neri and
+ * Schneider, "Euclidean affine functions and their application to calendar
+ * algorithms", 2023.  Years are counted from March, so that the leap day comes
+ * last, in centuries of 146097 / 4 days.
+ */
+static inline void
+put_date(char *dst, uint32_t days)
 {
-	return a / b - (a % b < 0);
+	uint32_t in_centuries = 4 * days + 3;
+	uint32_t century = in_centuries / 146097;
+	uint32_t in_years = in_centuries % 146097 | 3;
+	uint64_t years = UINT64_C(2939745) * in_years;
+	uint32_t day_of_year = (uint32_t) years / 2939745 / 4;
+	uint32_t in_months = 2141 * day_of_year + 197913;
+	bool next_year = day_of_year >= 306; /* January and February */
+	uint32_t year_of_century = (uint32_t) (years >> 32) + next_year;
+	uint32_t wraps = year_of_century == 100;
+
+	put_two(dst, century + wraps);
+	put_two(dst + 2, wraps ? 0 : year_of_century);
+	put_two(dst + 5, (in_months >> 16) - (next_year ? 12 : 0));
+	put_two(dst + 8, (in_months & 0xffff) / 2141 + 1);
 }
 
-/*
- * Days since 0000-03-01 to year, month and day: years are counted from March,
- * so that the leap day comes last, in eras of 400 years (146097 days).
- */
-static void
-put_date(char *dst, unsigned int days)
+static inline void
+put_time_of_day(char *dst, uint32_t milliseconds)
 {
-	unsigned int era = days / 146097;
-	unsigned int day_of_era = days % 146097;
-	unsigned int year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 -
-								day_of_era / 146096) /
-							   365;
-	unsigned int day_of_year = day_of_era -
-							   (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	unsigned int month_from_march = (5 * day_of_year + 2) / 153;
-	unsigned int day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-	unsigned int month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
-	unsigned int year = era * 400 + year_of_era + (month <= 2);
+	uint32_t seconds = milliseconds / 1000;
+	uint32_t minutes = seconds / 60;
+	uint32_t rest = milliseconds % 1000;
 
-	put_two(dst, year / 100);
-	put_two(dst + 2, year % 100);
-	put_two(dst + 5, month);
-	put_two(dst + 8, day);
+	put_two(dst, minutes / 60);
+	put_two(dst + 3, minutes % 60);
+	put_two(dst + 6, seconds % 60);
+	put_two(dst + 9, rest / 10);
+	dst[11] = (char) ('0' + rest % 10);
 }
 
 void
 pat_json_time(char *dst, int64_t microseconds)
 {
-	int64_t milliseconds = floor_divide(microseconds, 1000);
-	int64_t days;
-	unsigned int rest;
+	uint64_t since_year_0;
+	uint32_t days;
 
-	if (milliseconds < FIRST_MILLISECOND)
-		milliseconds = FIRST_MILLISECOND;
-	if (milliseconds > LAST_MILLISECOND)
-		milliseconds = LAST_MILLISECOND;
-	days = floor_divide(milliseconds, MILLISECONDS_PER_DAY);
-	rest = (unsigned int) (milliseconds - days * MILLISECONDS_PER_DAY);
+	if (microseconds < FIRST_US)
+		microseconds = FIRST_US;
+	if (microseconds > LAST_US)
+		microseconds = LAST_US;
+	since_year_0 = (uint64_t) (microseconds + DAYS_TO_2000 * US_PER_DAY);
+	days = (uint32_t) (since_year_0 / US_PER_DAY);
 
 	memcpy(dst, "0000-00-00T00:00:00.000Z", PAT_JSON_TIME_LEN);
-	put_date(dst, (unsigned int) (days + DAYS_TO_2000));
-	put_two(dst + 11, rest / 3600000);
-	put_two(dst + 14, rest / 60000 % 60);
-	put_two(dst + 17, rest / 1000 % 60);
-	put_two(dst + 20, rest % 1000 / 10);
-	dst[22] = (char) ('0' + rest % 10);
+	put_date(dst, days);
+	put_time_of_day(dst + 11, (uint32_t) ((since_year_0 - days * (uint64_t) US_PER_DAY) / 1000));
 }
 
 /* Of one \uXXXX, or PAT_JSON_NO_ESCAPE. */

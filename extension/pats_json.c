@@ -22,6 +22,13 @@
 #define INT_ROOM           12 /* with a sign, and the NUL that is written behind it */
 #define TIME_ROOM          (PAT_JSON_TIME_LEN + 2)
 
+/* From this length on a list's buffers are worth keeping: where glibc begins to give them back. */
+#define LONG_LIST (32 * 1024)
+
+/* The free memory that a session keeps then, and the largest buffer that it keeps, in bytes. */
+#define MEMORY_KEPT_MAX (8 * 1024 * 1024)
+#define BUFFER_KEPT_MAX (2 * 1024 * 1024)
+
 /* All of a token's JSON but its texts. */
 #define TOKEN_ROOM 256
 
@@ -100,9 +107,26 @@ pat_json_begin(StringInfo out)
 	out->len = VARHDRSZ;
 }
 
+/*
+ * A long list goes through three buffers of its size: ours, the output function's
+ * and the protocol's.  glibc would give them back to the kernel after each, and
+ * get them anew, page by page, for the next.
+ */
+static void
+keep_buffers_of_long_lists(int len)
+{
+	static bool kept = false;
+
+	if (kept || len < LONG_LIST)
+		return;
+	pat_keep_freed_memory(MEMORY_KEPT_MAX, BUFFER_KEPT_MAX);
+	kept = true;
+}
+
 Datum
 pat_json_datum(StringInfo out)
 {
+	keep_buffers_of_long_lists(out->len);
 	SET_VARSIZE(out->data, out->len);
 	return PointerGetDatum(out->data);
 }
@@ -125,34 +149,45 @@ pat_append_time(StringInfo out, bool present, TimestampTz value)
 	advance(out, put_time(reserve(out, TIME_ROOM), present, value));
 }
 
-/* The sealed text of a row, if it can be opened. */
-static void
-append_secret(StringInfo out, const PatToken *token)
+/* The sealed text of a row, if it can be opened; in memory for the caller to wipe and free. */
+static char *
+open_secret(const PatToken *token, size_t *len)
 {
 	size_t sealed_len;
 	char *secret;
 
 	if (token->sealed == NULL || !pat_key_file_ready(LOG_SERVER_ONLY))
-		return;
+		return NULL;
 	sealed_len = VARSIZE_ANY_EXHDR(token->sealed);
 	secret = palloc(sealed_len);
 	if (pat_unseal(token->id, (const uint8 *) VARDATA_ANY(token->sealed), sealed_len, secret))
 	{
-		size_t len = sealed_len - PAT_SEAL_OVERHEAD;
-
-		pat_append_literal(out, ",\"secret\":");
-		advance(out, put_escaped(reserve(out, escaped_room(len)), secret, len));
+		*len = sealed_len - PAT_SEAL_OVERHEAD;
+		return secret;
 	}
 	explicit_bzero(secret, sealed_len);
+	pfree(secret);
+	return NULL;
+}
+
+static void
+append_secret(StringInfo out, const PatToken *token)
+{
+	size_t len;
+	char *secret = open_secret(token, &len);
+
+	if (secret == NULL)
+		return;
+	pat_append_literal(out, ",\"secret\":");
+	advance(out, put_escaped(reserve(out, escaped_room(len)), secret, len));
+	explicit_bzero(secret, len);
 	pfree(secret);
 }
 
 /* From ,"description" on: what the schemas of one token and of many share. */
-static void
-append_properties(StringInfo out, const PatToken *token)
+static char *
+put_properties(char *end, const PatToken *token)
 {
-	char *end = reserve(out, TOKEN_ROOM + text_room(token->description));
-
 	end = put_literal(end, ",\"description\":");
 	end = put_text(end, token->description);
 	end = put_literal(end, ",\"expiresAt\":");
@@ -162,18 +197,32 @@ append_properties(StringInfo out, const PatToken *token)
 	end = put_literal(end, ",\"createdAt\":");
 	end = put_time(end, token->has_created_at, token->created_at);
 	end = put_literal(end, ",\"seenAt\":");
-	end = put_time(end, token->has_seen_at, token->seen_at);
-	advance(out, end);
+	return put_time(end, token->has_seen_at, token->seen_at);
 }
 
+static char *
+put_id(char *end, const PatToken *token)
+{
+	end = put_literal(end, "{\"id\":");
+	return put_int(end, token->id);
+}
+
+/* One room for all of a token; a secret, which few have, makes its own between the parts. */
 static void
 append_pat(StringInfo out, const PatToken *token)
 {
-	pat_append_literal(out, "{\"id\":");
-	pat_append_int(out, token->id);
-	append_secret(out, token);
-	append_properties(out, token);
-	pat_append_literal(out, "}");
+	size_t room = TOKEN_ROOM + text_room(token->description);
+	char *end = put_id(reserve(out, room), token);
+
+	if (token->sealed != NULL)
+	{
+		advance(out, end);
+		append_secret(out, token);
+		end = reserve(out, room);
+	}
+	end = put_properties(end, token);
+	*end++ = '}';
+	advance(out, end);
 }
 
 void
@@ -181,16 +230,16 @@ pat_append_pat_array(StringInfo out, int32 account_id, PatLatest *latest)
 {
 	PatTokenScan scan;
 	PatToken token;
-	bool first = true;
+	int start;
 
 	pat_append_literal(out, "[");
+	start = out->len;
 	pat_token_scan_begin(&scan, account_id);
 	while (pat_token_scan_next(&scan, &token))
 	{
-		if (!first)
+		if (out->len > start)
 			pat_append_literal(out, ",");
 		append_pat(out, &token);
-		first = false;
 		if (latest != NULL && token.has_seen_at && (!latest->known || token.seen_at > latest->time))
 			*latest = (PatLatest){true, token.seen_at};
 		CHECK_FOR_INTERRUPTS();
@@ -210,9 +259,9 @@ pat_append_pats(StringInfo out, int32 account_id)
 void
 pat_append_new_pat(StringInfo out, const PatToken *token, const text *secret)
 {
-	pat_append_literal(out, "{\"id\":");
-	pat_append_int(out, token->id);
-	append_properties(out, token);
+	size_t room = TOKEN_ROOM + text_room(token->description);
+
+	advance(out, put_properties(put_id(reserve(out, room), token), token));
 	pat_append_literal(out, ",\"secret\":");
 	pat_append_text(out, secret);
 	pat_append_literal(out, "}");
