@@ -7,6 +7,9 @@
  * SIGTERM and SIGINT stop cleanly; a second one ends the process at once.
  */
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +24,14 @@
 
 /* Exit codes. */
 #define EXIT_OPTIONS 2
+
+/*
+ * A long list goes through buffers of its size, which glibc would give back to the
+ * kernel after each and get anew, page by page, for the next.  In bytes.
+ */
+#define MEMORY_KEPT_MAX (8 * 1024 * 1024)
+#define BUFFER_KEPT_MAX (1024 * 1024)
+#define MEMORY_STEP     (256 * 1024)
 
 typedef struct Bridge
 {
@@ -42,6 +53,17 @@ raise_descriptor_limit(void)
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
 		log_event(LOG_WARNING, "cannot raise the limit of open files: %s", strerror(errno));
+}
+
+/* Other C libraries than glibc decide by themselves. */
+static void
+keep_freed_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT_MAX);
+	mallopt(M_MMAP_THRESHOLD, BUFFER_KEPT_MAX);
+	mallopt(M_TOP_PAD, MEMORY_STEP);
+#endif
 }
 
 /* Blocked here, before any thread exists, so that only sigwait sees them. */
@@ -132,6 +154,7 @@ serve(Bridge *bridge)
 
 	take_signals(&signals);
 	raise_descriptor_limit();
+	keep_freed_memory();
 	good = open_listeners(bridge) && start_workers(bridge);
 	if (good)
 	{
