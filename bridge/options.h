@@ -2,7 +2,7 @@
  * options.h
  *		What the bridge is told: command line, environment, configuration file.
  *
- * Every option is one row of a table in options.c, from which --help, the
+ * Every option is one row of a table in option_table.c, from which --help, the
  * environment names and the file's names follow.  Precedence: command line,
  * then PAT_BRIDGE_*, then the file, then the default.
  */

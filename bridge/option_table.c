@@ -1,0 +1,119 @@
+/*
+ * option_table.c
+ *		The options of the bridge, one row each, and --help, which follows from
+ *		them.
+ */
+#include "option_table.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "lane.h"
+
+#define ENVIRONMENT_PREFIX "PAT_BRIDGE_"
+
+static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+
+#define FIELD(name) offsetof(Options, name)
+
+const Option option_table[] = {
+	{"listen", OPTION_ADDRESSES, FIELD(listen), "127.0.0.1:4242", 0, 0, NULL, "ADDRESS",
+	 "where to listen: host:port, [v6]:port or unix:/path; may be repeated"},
+	{"db", OPTION_CONNINFO, FIELD(db), "", 0, 0, NULL, "CONNINFO",
+	 "connection string or URI; the rest comes from libpq's PG* variables"},
+	{"workers", OPTION_NUMBER, FIELD(workers), "auto", 1, 256, NULL, "N",
+	 "event loops, each with its own connections; default: one per two processors"},
+	{"read-connections", OPTION_NUMBER, FIELD(read_connections), "1", 1, LANE_MAX_CONNECTIONS, NULL,
+	 "N", "database connections per worker for GET"},
+	{"write-connections", OPTION_NUMBER, FIELD(write_connections), "1", 1, LANE_MAX_CONNECTIONS,
+	 NULL, "N", "database connections per worker for POST, PUT and DELETE"},
+	{"request-timeout", OPTION_DURATION, FIELD(request_timeout_ms), "10s", 10, 600000, NULL, "TIME",
+	 "longest time in the database, then 504; in milliseconds or as 500ms, 10s"},
+	{"max-connections", OPTION_NUMBER, FIELD(max_connections), "4096", 1, 1000000, NULL, "N",
+	 "client connections in all; more wait to be accepted"},
+	{"max-queue", OPTION_NUMBER, FIELD(max_queue), "1024", 1, 1000000, NULL, "N",
+	 "requests waiting per worker and kind of connection; more are answered 503"},
+	{"log-format", OPTION_CHOICE, FIELD(log_format), "text", 0, 0, log_formats, "FORMAT",
+	 "text or json"},
+	{"log-level", OPTION_CHOICE, FIELD(log_level), "notice", 0, 0, log_levels, "LEVEL",
+	 "error, warning, notice, info (every request) or debug"},
+	{"config", OPTION_FILE, FIELD(config), NULL, 0, 0, NULL, "FILE",
+	 "file of lines name = value, with these names; # starts a comment"},
+	{"check", OPTION_FLAG, FIELD(check), NULL, 0, 0, NULL, NULL,
+	 "validate the configuration and exit"},
+	{"version", OPTION_FLAG, FIELD(version), NULL, 0, 0, NULL, NULL, "print the version and exit"},
+	{"help", OPTION_FLAG, FIELD(help), NULL, 0, 0, NULL, NULL, "print this and exit"},
+};
+
+/* What may change while the bridge runs; everything else waits for a restart. */
+static const char *const reloaded[] = {"request-timeout", "max-connections", "max-queue",
+									   "log-format", "log-level"};
+
+const size_t option_count = sizeof(option_table) / sizeof(option_table[0]);
+
+_Static_assert(sizeof(option_table) / sizeof(option_table[0]) <= OPTION_MAX, "raise OPTION_MAX");
+
+const Option *
+option_find(const char *name, size_t length)
+{
+	for (size_t i = 0; i < option_count; i++)
+		if (strlen(option_table[i].name) == length &&
+			strncmp(option_table[i].name, name, length) == 0)
+			return &option_table[i];
+	return NULL;
+}
+
+bool
+option_reloads(const Option *option)
+{
+	for (size_t i = 0; i < sizeof(reloaded) / sizeof(reloaded[0]); i++)
+		if (strcmp(reloaded[i], option->name) == 0)
+			return true;
+	return false;
+}
+
+void
+option_environment_name(const Option *option, char name[OPTION_NAME_MAX])
+{
+	size_t used = (size_t) snprintf(name, OPTION_NAME_MAX, ENVIRONMENT_PREFIX "%s", option->name);
+
+	for (size_t i = 0; i < used; i++)
+		name[i] = name[i] == '-' ? '_' : (char) toupper((unsigned char) name[i]);
+}
+
+/* How the option is written: --name, --name VALUE, --name[=on|off]. */
+static void
+describe(const Option *option, char left[64])
+{
+	if (option->kind == OPTION_SWITCH)
+		snprintf(left, 64, "--%s[=on|off]", option->name);
+	else
+		snprintf(left, 64, "--%s%s%s", option->name, option->argument != NULL ? " " : "",
+				 option->argument != NULL ? option->argument : "");
+}
+
+void
+options_help(FILE *out)
+{
+	fputs("pat-bridge serves the HTTP API of the PostgreSQL extension pat.\n\n"
+		  "Usage: pat-bridge [OPTION]...\n\n",
+		  out);
+	for (size_t i = 0; i < option_count; i++)
+	{
+		const Option *option = &option_table[i];
+		char left[64];
+
+		describe(option, left);
+		fprintf(out, "  %-26s %s", left, option->help);
+		if (option->initial != NULL && *option->initial != '\0' &&
+			strcmp(option->initial, "auto") != 0)
+			fprintf(out, " (default: %s)", option->initial);
+		fputc('\n', out);
+	}
+	fputs(
+		"\nEvery option with a value is also an environment variable, PAT_BRIDGE_ and its name in\n"
+		"capitals with _ for -, and a line of the configuration file. The command line outweighs\n"
+		"the environment, and that the file.\n",
+		out);
+}
