@@ -4,7 +4,7 @@
 # PGXS and honour PG_CONFIG. The project's own goals (see `make help`) never load PGXS, so that
 # they also work on a machine that has nothing but make: what is missing, they install.
 
-OWN_GOALS := help check demo serve bench deps format lint fuzz bridge install-bridge clean-bridge
+OWN_GOALS := help check check-long demo serve bench deps format lint fuzz bridge install-bridge clean-bridge
 
 SRC_DIR := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 PG_CONFIG ?= pg_config
@@ -25,6 +25,9 @@ help: ## this list
 
 check: ## installs what is missing and runs every test; last line: N passed, N failed
 	@bash $(SRC_DIR)/.ci/check
+
+check-long: ## what takes longer than a minute each: long tests, valgrind, fuzzing (FUZZ_SECONDS=600), a soak
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' SOAK_REQUESTS='$(SOAK_REQUESTS)' bash $(SRC_DIR)/.ci/check-long
 
 demo: ## installs what is missing, starts a throw-away database and bridge, shows the API, cleans up
 	@bash $(SRC_DIR)/.ci/demo

@@ -22,6 +22,7 @@
 #include "jwt_text.h"
 #include "relations.h"
 #include "seen.h"
+#include "stat.h"
 #include "token_text.h"
 
 /* Columns of pat_caller's row. */
@@ -42,34 +43,45 @@ is_expired(const PatToken *token)
 	return token->has_expires_at && token->expires_at <= GetCurrentStatementStartTimestamp();
 }
 
-static bool
+/* What is wrong with a credential: the count of such refusals. */
+#define NOTHING_WRONG PAT_COUNTS
+
+static PatCount
 find_by_token(PatSlice credential, PatCaller *caller)
 {
 	uint8 hash[PAT_HASH_LEN];
 
 	if (pat_token_is_mistyped(credential))
-		return false;
+		return PAT_MALFORMED_TOKEN;
 	pat_sha256(credential.data, credential.len, hash);
-	return pat_find_token_by_hash(hash, &caller->token) && !is_expired(&caller->token) &&
-		   pat_find_account(caller->token.account_id, &caller->account, NULL) &&
-		   !caller->account.is_deleted;
+	if (!pat_find_token_by_hash(hash, &caller->token))
+		return PAT_UNKNOWN_TOKEN;
+	if (is_expired(&caller->token))
+		return PAT_EXPIRED_TOKEN;
+	if (!pat_find_account(caller->token.account_id, &caller->account, NULL) ||
+		caller->account.is_deleted)
+		return PAT_DELETED_ACCOUNT;
+	return NOTHING_WRONG;
 }
 
-static bool
+static PatCount
 find_by_jwt(PatSlice credential, const PatJwtSegments *segments, PatCaller *caller)
 {
+	pat_count(PAT_JWT_CALLS);
 	caller->token = (PatToken){.id = PAT_NO_TOKEN, .has_expires_at = true};
 	return pat_jwt_find_account(credential, segments, GetCurrentStatementStartTimestamp(),
-								&caller->account, &caller->token.expires_at);
+								&caller->account, &caller->token.expires_at)
+			   ? NOTHING_WRONG
+			   : PAT_UNUSABLE_JWT;
 }
 
-static bool
+static PatCount
 find_caller(PatSlice credential, PatCaller *caller)
 {
 	PatJwtSegments segments;
 
 	if (credential.len > PAT_CREDENTIAL_MAX)
-		return false;
+		return PAT_MALFORMED_TOKEN;
 	return pat_jwt_split(credential, &segments) ? find_by_jwt(credential, &segments, caller)
 												: find_by_token(credential, caller);
 }
@@ -78,8 +90,10 @@ const PatRefusal *
 pat_authenticate(FunctionCallInfo fcinfo, int argno, PatCaller *caller)
 {
 	PatSlice credential = {NULL, 0};
+	PatCount wrong;
 
 	pat_relations_use(fcinfo);
+	pat_count(PAT_CALLS);
 	if (!PG_ARGISNULL(argno))
 	{
 		text *value = PG_GETARG_TEXT_PP(argno);
@@ -87,9 +101,16 @@ pat_authenticate(FunctionCallInfo fcinfo, int argno, PatCaller *caller)
 		credential = pat_credential(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 	}
 	if (credential.len == 0)
+	{
+		pat_count(PAT_NO_TOKEN_SENT);
 		return &pat_no_credential;
-	if (!find_caller(credential, caller))
+	}
+	wrong = find_caller(credential, caller);
+	if (wrong != NOTHING_WRONG)
+	{
+		pat_count(wrong);
 		return &pat_unauthenticated;
+	}
 	if (caller->token.id != PAT_NO_TOKEN)
 		pat_mark_seen(&caller->token);
 	return NULL;

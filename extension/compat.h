@@ -14,6 +14,7 @@
 #include "common/jsonapi.h"
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #if PG_VERSION_NUM >= 160000
@@ -29,6 +30,25 @@
 #define pat_reserve_settings(prefix) MarkGUCPrefixReserved(prefix)
 #else
 #define pat_reserve_settings(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* 15 wants modules to ask for shared memory in a hook; before, they ask while they load. */
+#if PG_VERSION_NUM >= 150000
+static inline void
+pat_hook_shmem_request(shmem_request_hook_type ask, shmem_request_hook_type *other)
+{
+	*other = shmem_request_hook;
+	shmem_request_hook = ask;
+}
+#else
+typedef void (*shmem_request_hook_type)(void);
+
+static inline void
+pat_hook_shmem_request(shmem_request_hook_type ask, shmem_request_hook_type *other)
+{
+	*other = NULL;
+	ask();
+}
 #endif
 
 /* 18 lets a module carry its name and version. */

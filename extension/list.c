@@ -21,6 +21,7 @@
 #include "pats_json.h"
 #include "refusal.h"
 #include "relations.h"
+#include "stat.h"
 #include "store.h"
 #include "token_text.h"
 
@@ -106,7 +107,10 @@ answer(const PatRefusal *refusal, int32 account_id)
 
 	pat_json_begin(&out);
 	if (refusal != NULL)
+	{
+		pat_count_refusal(refusal->status);
 		appendStringInfo(&out, "%d %s\n%s", refusal->status, refusal->name, refusal->message);
+	}
 	else
 	{
 		pat_append_literal(&out, "200\n");

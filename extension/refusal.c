@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 
 #include "refusal.h"
+#include "stat.h"
 
 #define SQLSTATE_OF_STATUS(hundreds, tens, ones) \
 	MAKE_SQLSTATE('P', 'T', '0' + (hundreds), '0' + (tens), '0' + (ones))
@@ -65,6 +66,7 @@ pat_raise_refusal(const PatRefusal *refusal)
 	if (refusal == NULL)
 		return;
 	status = refusal->status;
+	pat_count_refusal(status);
 	error_context_stack = NULL;
 	ereport(ERROR, (errcode(SQLSTATE_OF_STATUS(status / 100, status / 10 % 10, status % 10)),
 					errmsg_internal("%s", refusal->message),

@@ -23,6 +23,7 @@
 #include "relations.h"
 #include "seen.h"
 #include "settings.h"
+#include "stat.h"
 
 static bool
 is_due(const PatToken *token, TimestampTz now)
@@ -78,30 +79,34 @@ write_seen(Relation table, TupleTableSlot *slot, TimestampTz now)
 		heap_freetuple(old);
 }
 
-/* The table is locked with RowExclusiveLock. */
-static void
+/* The table is locked with RowExclusiveLock.  False: the row is held, or no longer the token's. */
+static bool
 lock_and_write(Relation table, const PatToken *token, TimestampTz now)
 {
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	ItemPointerData place = token->place;
 	TM_FailureData failure;
 	bool isnull;
+	bool ours;
 
-	if (table_tuple_lock(table, &place, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
-						 LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure) == TM_Ok &&
-		DatumGetInt32(slot_getattr(slot, Anum_pat_token_id, &isnull)) == token->id)
+	ours = table_tuple_lock(table, &place, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
+							LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure) == TM_Ok &&
+		   DatumGetInt32(slot_getattr(slot, Anum_pat_token_id, &isnull)) == token->id;
+	if (ours)
 		write_seen(table, slot, now);
 	ExecDropSingleTupleTableSlot(slot);
+	return ours;
 }
 
-static void
+static bool
 try_to_write(const PatToken *token, TimestampTz now)
 {
 	Relation table = pat_table_open(PAT_TOKEN);
+	bool written = ConditionalLockRelation(table, RowExclusiveLock) &&
+				   lock_and_write(table, token, now);
 
-	if (ConditionalLockRelation(table, RowExclusiveLock))
-		lock_and_write(table, token, now);
 	table_close(table, NoLock);
+	return written;
 }
 
 /* A cancelled statement stays cancelled; all else that goes wrong here is dropped. */
@@ -118,6 +123,7 @@ drop_error(const PatToken *token, MemoryContext context, ResourceOwner owner)
 	CurrentResourceOwner = owner;
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		ReThrowError(error);
+	pat_count(PAT_SEEN_FAILED);
 	/* the statement may hold a token as a literal, the context one as a parameter */
 	ereport(LOG_SERVER_ONLY, (errcode(error->sqlerrcode),
 							  errmsg("could not write the last-seen time of token %d: %s",
@@ -133,16 +139,23 @@ pat_mark_seen(const PatToken *token)
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 
-	if (!is_due(token, now) || !may_write())
+	if (!is_due(token, now))
 		return;
+	if (!may_write())
+	{
+		pat_count(PAT_SEEN_SKIPPED);
+		return;
+	}
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		try_to_write(token, now);
+		bool written = try_to_write(token, now);
+
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
+		pat_count(written ? PAT_SEEN_WRITTEN : PAT_SEEN_SKIPPED);
 	}
 	PG_CATCH();
 	{

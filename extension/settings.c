@@ -14,6 +14,7 @@
 #include "compat.h"
 #include "key_file.h"
 #include "settings.h"
+#include "stat.h"
 
 #define SEEN_RESOLUTION_DEFAULT 60
 #define SEEN_RESOLUTION_MAX     86400
@@ -53,4 +54,5 @@ void
 _PG_init(void)
 {
 	pat_define_settings();
+	pat_stat_init();
 }

@@ -7,7 +7,7 @@ EXECUTE seen;
 SELECT token_id = :t AS ok FROM pat_caller('user:regress-bot');
 EXECUTE seen;
 -- recent enough: stays
-UPDATE pat_token SET seen_at = now() - interval '59 seconds' WHERE id = :t;
+UPDATE pat_token SET seen_at = now() - interval '30 seconds' WHERE id = :t;
 SELECT token_id = :t AS ok FROM pat_caller('user:regress-bot');
 EXECUTE seen;
 -- too old: written

@@ -1,0 +1,192 @@
+# shellcheck shell=bash
+# What `make check` and `make check-long` share: steps, each with a log and a count of its tests.
+#
+# Sourced by bash after lib.sh, by a script that names its steps in $all_steps. Owns the directory
+# $work, with the copy of the tree that everything runs in; it is removed on every way out.
+#
+# Each step counts its tests; a step that fails does not stop the others, and what failed is
+# shown. The last line is always "N passed, N failed". A step whose inputs do not exist is absent.
+
+work=
+server_bindir=
+passed=0
+failed=0
+skipped=0
+
+# ---- setting up -----------------------------------------------------------------------------
+
+# open_steps SCRIPT PURPOSES ARGUMENT…: packages for the purposes, a copy of the tree, an
+# unprivileged user. Returns in the copy, where --work names the directory that holds it.
+open_steps() {
+	local script=$1 purposes=$2
+	shift 2
+	if [ "${1:-}" != --work ]; then move_to_copy "$script" "$purposes" "$@"; fi
+	work=$2
+	steps=${ONLY:-$all_steps}
+	if [ "${3:-}" = lint ]; then steps=$lint_steps; fi
+	trap 'cd / && rm -rf "$work"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	trap 'exit 141' PIPE
+	check_steps
+	# What tests leave in their temporary directories goes with the copy.
+	export TMPDIR=$work/tmp
+	mkdir -p "$work/log" "$TMPDIR"
+	cd "$top" || exit 1
+	clang=$(find_clang)
+	write_temp_config
+	say "pat with $("$PG_CONFIG" --version), as $(id -un)"
+}
+
+move_to_copy() {
+	local script=$1 purposes=$2
+	shift 2
+	# shellcheck disable=SC2086
+	bash "$top/.ci/deps" $purposes || exit 1
+	work=$(mktemp -d /tmp/pat-check.XXXXXX) || exit 1
+	leave_root "$work" "$script" "$@"
+	copy_tree "$work/src"
+	exec bash "$work/src/.ci/$script" --work "$work" "$@"
+}
+
+check_steps() {
+	local step
+	for step in $steps; do
+		case " $all_steps " in
+		*" $step "*) ;;
+		*) die "unknown step \"$step\": $all_steps" ;;
+		esac
+	done
+}
+
+wants() { case " $steps " in *" $1 "*) true ;; *) false ;; esac }
+exists() { [ -e "$1" ]; }
+
+# ---- counting -------------------------------------------------------------------------------
+
+# count STEP STATUS LOG: adds up the results in the log. Understands TAP, the lines of
+# pg_regress before version 16, "N passed, N failed", and prove's word on a file that failed
+# without a failed test. A step that failed without saying so counts as one failure.
+count() {
+	local step=$1 status=$2 log=$3 good bad skip
+	read -r good bad skip < <(perl -ne '
+		if (/^(not )?ok\b(.*)/) {
+			if ($2 =~ /# SKIP/i) { $s++ }
+			elsif ($1 && $2 !~ /# TODO/i) { $b++ }
+			else { $g++ }
+		}
+		elsif (/^test .*\.\.\. (ok|FAILED)\b/) { $1 eq "ok" ? $g++ : $b++ }
+		elsif (/^(\d+) passed, (\d+) failed/) { $g += $1; $b += $2 }
+		elsif (/^t\/\S+\s+\(Wstat: .* Failed: 0\)/) { $b++ }
+		END { printf "%d %d %d\n", $g, $b, $s }' "$log")
+	if [ "$status" != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
+	if [ "$status" = 0 ] && [ "$bad" != 0 ]; then status=1; fi
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	skipped=$((skipped + skip))
+	printf '%-10s %5d passed %3d failed  %4d s\n' "$step" "$good" "$bad" $((SECONDS - started))
+	# Lines "# figure: …" of a log are for the reader of the summary.
+	sed -n 's/^ *# figure: /           /p' "$log"
+	[ "$status" = 0 ] || show_failure "$step" "$log"
+}
+
+show_failure() {
+	local step=$1 log=$2 file
+	say "---- $step: what failed"
+	case $step in
+	# Of TAP: a failed test with what it says, and all that is no TAP (a test that died).
+	tap | sanitize | soak) perl -ne '$_ =~ /^not ok/ ? ($show = 30) : /^(?:#|$)/ || ($show = 0);
+		print if $show-- > 0 || !/^(?:$|#|ok |\d+\.\.\d+|\[|ok$|echo |\S*(?:cc|clang)\S* )/' "$log" |
+		tail -n 200 ;;
+	style | rooms | docs) perl -ne '$_ =~ /^not ok/ ? ($show = 5) : /^#/ || ($show = 0);
+		print if $show-- > 0' "$log" | head -n 150 ;;
+	*) tail -n 60 "$log" ;;
+	esac
+	# Perl's last words go to the log of the test.
+	sed -n 's/^t\/\(\S*\/\)*\(\S*\)\.pl .*(Wstat.*/tmp_check\/log\/regress_log_\2/p' "$log" | while read -r file; do
+		say "last lines of $file:"
+		tail -n 8 "$file"
+	done
+	for file in regression.diffs output_iso/regression.diffs; do
+		if [ -s "$file" ]; then head -n 200 "$file"; fi
+	done
+	rm -f regression.diffs output_iso/regression.diffs
+	for file in tmp_check/log/*postmaster.log tmp_check_iso/log/*postmaster.log; do
+		if [ -s "$file" ] && grep -qE 'PANIC|terminated by signal|TRAP' "$file"; then
+			grep -E -B 2 -A 10 'PANIC|terminated by signal|TRAP' "$file" | head -n 60
+		fi
+	done
+	say "----"
+}
+
+# step NAME COMMAND…: runs one step, unless it was not asked for.
+step() {
+	local name=$1
+	shift
+	wants "$name" || return 0
+	local log=$work/log/$name.log
+	started=$SECONDS
+	"$@" >"$log" 2>&1 </dev/null
+	count "$name" $? "$log"
+}
+
+# one NAME COMMAND…: the command as one test of a step, in TAP.
+one() {
+	local name=$1
+	shift
+	say "# $*"
+	if "$@"; then say "ok - $name"; else say "not ok - $name" && return 1; fi
+}
+
+# ---- building -------------------------------------------------------------------------------
+
+strict='-Wall -Wextra -Werror'
+
+build() {
+	local status=0
+	one 'the extension builds without a warning' \
+		make -j2 PG_CFLAGS="$strict" all || status=1
+	one 'the extension installs' make install DESTDIR="$work/install" || status=1
+	install_for_closed_server "$work"
+	if exists bridge/Makefile; then
+		one 'the bridge builds without a warning' \
+			make -C bridge -j2 CFLAGS="-O2 -g $strict" || status=1
+		one 'the bridge installs' make -C bridge install DESTDIR="$work/install" || status=1
+	fi
+	return $status
+}
+
+find_clang() {
+	local candidate
+	for candidate in clang /usr/bin/clang-[0-9][0-9]; do
+		if command -v "$candidate"; then return; fi
+	done
+}
+
+# ---- servers --------------------------------------------------------------------------------
+
+# A server of the test's own finds the extension below $work/install.
+write_temp_config() {
+	extension_path_settings "$work/install" >"$work/temp.conf"
+	say "fsync = off" >>"$work/temp.conf"
+}
+
+# server_tests KIND VARIABLE…: make installcheck with only one kind of tests, against servers
+# that the tests start themselves, with the programs in $server_bindir if that is set.
+server_tests() {
+	local kind=$1
+	shift
+	local options="--temp-instance=$top/tmp_$kind --temp-config=$work/temp.conf"
+	TEMP_CONFIG=$work/temp.conf PAT_REQUIRE=1 PG_TEST_TIMEOUT_DEFAULT=180 \
+		make installcheck "$@" \
+		EXTRA_REGRESS_OPTS="$options ${server_bindir:+--bindir=$server_bindir}" \
+		PROVE_FLAGS='-v --merge'
+}
+
+# ---- the end --------------------------------------------------------------------------------
+
+close_steps() {
+	if [ "$skipped" -gt 0 ]; then say "$skipped skipped"; fi
+	say "$passed passed, $failed failed"
+	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
