@@ -214,6 +214,7 @@ is_deeply([ told(slurp($node->logfile)) ? 'found' : 'missed' ], ['found'],
 # ---- levels, and lines that a client would like to fake ----------------------------------------
 
 $bridge = PatBridge->start($node, user => 'pat_bridge', options => [ '--log-level', 'notice' ]);
+wait_until(sub { $bridge->log =~ /connection "write 1" is up/ }, 'the lines of the start');
 my $before = $bridge->log;
 $bridge->get($_, $admin) for $path, "$accounts/abc/token", '/nowhere', '/health';
 is($bridge->log, $before, 'level notice: no line for 200 and 404');
