@@ -194,7 +194,7 @@ pat_stat_counters(PG_FUNCTION_ARGS)
 PG_FUNCTION_INFO_V1(pat_stat_reset);
 
 Datum
-pat_stat_reset(PG_FUNCTION_ARGS)
+pat_stat_reset(FunctionCallInfo fcinfo pg_attribute_unused())
 {
 	Slot *slot = use_slot();
 
