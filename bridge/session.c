@@ -14,7 +14,8 @@ const char *const SESSION_INSPECT =
 	"SELECT pg_catalog.quote_ident(n.nspname),"
 	" pg_catalog.current_setting('log_parameter_max_length'),"
 	" pg_catalog.current_setting('log_parameter_max_length_on_error'),"
-	" pg_catalog.quote_ident(session_user)"
+	" pg_catalog.quote_ident(session_user),"
+	" (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'statement_timeout')"
 	" FROM (VALUES (1)) AS one (row)"
 	" LEFT JOIN pg_catalog.pg_extension e ON e.extname = 'pat'"
 	" LEFT JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace";
