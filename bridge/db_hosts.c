@@ -80,7 +80,19 @@ forget_list(DbHosts *hosts)
 	memset(hosts->list, 0, sizeof(hosts->list));
 }
 
-/* False if an item of the list is empty, or memory is short: libpq then gets the list whole. */
+/* Whether a list goes with so many hosts; a single port goes with any number. */
+static bool
+fits(const char *list, unsigned count, bool one_for_all)
+{
+	unsigned items = count_items(list);
+
+	return items == 0 || items == count || (one_for_all && items == 1);
+}
+
+/*
+ * False if lists do not go together, an item is empty, or memory is short: libpq
+ * then gets the string whole, and says what it makes of it.
+ */
 static bool
 take_list(DbHosts *hosts, const PQconninfoOption *options, unsigned count)
 {
@@ -88,6 +100,8 @@ take_list(DbHosts *hosts, const PQconninfoOption *options, unsigned count)
 	const char *addresses = option_value(options, "hostaddr");
 	const char *ports = option_value(options, "port");
 
+	if (!fits(names, count, false) || !fits(ports, count, true))
+		return false;
 	for (unsigned i = 0; i < count; i++)
 	{
 		DbHost *host = &hosts->list[i];

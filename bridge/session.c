@@ -57,8 +57,8 @@ session_is_silent(const char *value)
 
 /*
  * Soon at first, since most losses are short, then four times a second, so that
- * service is back within a second of the server's return.  A quarter is random:
- * the connections of many workers do not knock together.
+ * service is back within a second of the server's return.  Up to a quarter more or
+ * less, at random: the connections of many workers do not knock together.
  */
 int64_t
 session_backoff_us(unsigned failures, unsigned random)
