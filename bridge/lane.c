@@ -19,6 +19,9 @@
 /* From then on it is worth asking whether anybody waits for a call, and how often. */
 #define LANE_PATIENCE_US (100 * CLOCK_US_PER_MS)
 
+/* Sooner behind a call that nobody waited for: whatever held that one up holds up the next. */
+#define LANE_NEXT_US (10 * CLOCK_US_PER_MS)
+
 /* A connection and the jobs in flight on it: a ring, oldest first. */
 typedef struct Flight
 {
@@ -257,10 +260,14 @@ static void
 flight_skipped(void *owner, unsigned number)
 {
 	Lane *lane = owner;
-	LaneJob *job = flight_pop(&lane->flights[number]);
+	Flight *flight = &lane->flights[number];
+	LaneJob *job = flight_pop(flight);
 
 	if (job == NULL)
+	{
+		flight->asked = lane->now - LANE_PATIENCE_US + LANE_NEXT_US;
 		return;
+	}
 	job->slot = NULL;
 	queue_prepend(lane, job);
 }

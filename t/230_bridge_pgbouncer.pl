@@ -49,6 +49,10 @@ sub write_file
 
 write_file('users', qq("$role" ""\n"loud" ""\n));
 
+# From 1.21 on it can keep prepared statements apart; what is tested here is one that does not.
+my ($major, $minor) = `$pgbouncer --version` =~ /PgBouncer (\d+)\.(\d+)/;
+my $no_statements = $major > 1 || $minor >= 21 ? 'max_prepared_statements = 0' : '';
+
 # Debian's defaults but for MODE, the size of the pool, and how soon a server is tried again.
 sub start_pooler
 {
@@ -66,6 +70,7 @@ sub start_pooler
 		pool_mode = $mode
 		default_pool_size = $size
 		server_login_retry = 1
+		$no_statements
 		INI
 	$pooler_pid = fork;
 	die "fork: $!" unless defined $pooler_pid;

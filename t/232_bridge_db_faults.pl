@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
+use IPC::Run ();
 use PatLoad;
 use PatTest;
 use PatBridge;
@@ -92,8 +93,24 @@ sub back_ok
 # ---- a table is locked -------------------------------------------------------------------------
 
 my $bridge = start_bridge();
-my $holder = $node->background_psql('postgres');
-$holder->query_safe('BEGIN; LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE');
+my %holder = (in => '', out => '');
+$holder{psql} = IPC::Run::start(
+	[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
+	'<', \$holder{in}, '>', \$holder{out}, '2>&1', IPC::Run::timeout(600));
+
+# Has the other session run this, and waits until it has.
+sub holder_does
+{
+	my ($sql) = @_;
+	$holder{out} = '';
+	$holder{in} .= "$sql;\n\\echo done\n";
+	wait_until(
+		sub { $holder{psql}->pump_nb; $holder{out} =~ /^done$/m },
+		"the other session to run $sql") or die $holder{out};
+	return;
+}
+
+holder_does('BEGIN; LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE');
 my $end = Time::HiRes::time() + 5;
 my $healthy = 0;
 my $count = load_ok('a locked table', $bridge, 120, sub {
@@ -106,10 +123,11 @@ cmp_ok($count->{503} || 0, '>', 0, '... and 503 for those who found the queue fu
 is($healthy, 20, '... healthy meanwhile');
 cmp_ok(scalar session_pids(), '<=', 2, '... no more sessions than before');
 my $released = Time::HiRes::time();
-$holder->query_safe('COMMIT');
+holder_does('COMMIT');
 back_ok('released', $bridge);
 diag(sprintf 'released: lists within %.0f ms', 1000 * (Time::HiRes::time() - $released));
-$holder->quit;
+$holder{in} .= "\\q\n";
+$holder{psql}->finish;
 unlike($bridge->log, qr/database connection .* lost/, '... on the same connections');
 my $left = 3000;
 $count = load_ok('released', $bridge, 40, sub { return $left-- > 0 ? $traffic->request : undef });

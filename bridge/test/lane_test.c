@@ -441,7 +441,8 @@ cancels_what_nobody_waits_for(void)
 	CHECK_NUMBER(fake_conns[0]->cancels, 2);
 	fake_conns[0]->oldest_since = 3 * PATIENCE;
 	fake_skip(0);
-	lane_tick(lane, 4 * PATIENCE - 1);
+	CHECK_NUMBER(lane_next_due(lane), 2 * PATIENCE + 5 + PATIENCE / 10);
+	lane_tick(lane, 3 * PATIENCE);
 	CHECK(waits(1));
 	CHECK_NUMBER(lane_next_due(lane), 4 * PATIENCE);
 	lane_tick(lane, 4 * PATIENCE);
