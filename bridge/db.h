@@ -26,9 +26,11 @@ typedef struct DbSettings
 {
 	const char *name;         /* for the log: "read 1" */
 	const char *conninfo;     /* connection string or URI; may hold a password */
-	int64_t timeout_us;       /* statement and lock timeout, and time to connect */
+	int64_t timeout_us;       /* statement and lock timeout */
 	unsigned depth;           /* most calls in flight, up to DB_MAX_DEPTH */
 	bool asynchronous_commit; /* the lane writes nothing but seen_at */
+	bool changes;             /* of several servers, only one that takes changes will do */
+	bool pooled;              /* a pooler hands out servers for a transaction at a time */
 } DbSettings;
 
 #define DB_MAX_DEPTH 128
@@ -39,7 +41,7 @@ typedef struct DbClient
 	void *owner;
 	/* A call is over; results come in the order of the calls. */
 	void (*answered)(void *owner, unsigned conn, DbReply *reply);
-	/* The oldest call was not made, because one that shared its transaction failed. */
+	/* The oldest call was not made: one that shared its transaction failed, or db_cancel hit it. */
 	void (*skipped)(void *owner, unsigned conn);
 	/* The connection was lost, with all calls in flight, or could not be made. */
 	void (*down)(void *owner, unsigned conn);
@@ -75,6 +77,16 @@ extern bool db_has_hope(const DbConn *conn);
  */
 extern bool db_send(DbConn *conn, const Call *call, const char *const *params)
 	__attribute__((warn_unused_result));
+
+/* Since when the server has been at the oldest call in flight; CLOCK_NEVER if there is none. */
+extern int64_t db_oldest_since(const DbConn *conn);
+
+/*
+ * Ask the server to give up the oldest call, which nobody waits for.  Returns at
+ * once and promises nothing; any call that it hits is reported as skipped, so
+ * it is for calls that may be made again.
+ */
+extern void db_cancel(DbConn *conn);
 
 /* Push out what is still buffered; after a batch of db_send. */
 extern void db_flush(DbConn *conn);

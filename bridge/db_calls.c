@@ -10,6 +10,7 @@
  */
 #include "db_conn.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -38,6 +39,8 @@ pop_item(DbConn *conn)
 {
 	conn->first = (conn->first + 1) % DB_MAX_ITEMS;
 	conn->in_flight--;
+	if (conn->suspects > 0)
+		conn->suspects--;
 	conn->progress = clock_us();
 }
 
@@ -61,10 +64,36 @@ send_prepare(DbConn *conn, const Call *call)
 	return PQsendPrepare(conn->pg, call->function, sql, 0, NULL) == 1;
 }
 
+/* The SQL of a call, made once per session. */
+static const char *
+statement(DbConn *conn, const Call *call)
+{
+	char sql[SESSION_SQL_MAX];
+
+	if (conn->statements[call->id] == NULL)
+	{
+		session_call(sql, conn->schema, call);
+		conn->statements[call->id] = strdup(sql);
+	}
+	return conn->statements[call->id];
+}
+
+/* Parse, Bind and Execute: the next transaction may find another server behind the pooler. */
+static bool
+send_unprepared(DbConn *conn, const Call *call, const char *const *params)
+{
+	const char *sql = statement(conn, call);
+
+	return sql != NULL &&
+		   PQsendQueryParams(conn->pg, sql, call->nparams, NULL, params, NULL, NULL, 0) == 1;
+}
+
 /* Bind and Execute. */
 static bool
 send_execute(DbConn *conn, const Call *call, const char *const *params)
 {
+	if (conn->settings->pooled)
+		return send_unprepared(conn, call, params);
 	return PQsendQueryPrepared(conn->pg, call->function, call->nparams, params, NULL, NULL, 0) == 1;
 }
 
@@ -81,7 +110,7 @@ send_alone(DbConn *conn, const Call *call, const char *const *params)
 {
 	bool prepares = !conn->prepared[call->id];
 
-	if (!close_batch(conn) || (prepares && !send_prepare(conn, call)))
+	if (!close_batch(conn) || (prepares && !conn->settings->pooled && !send_prepare(conn, call)))
 		return false;
 	conn->prepared[call->id] = true;
 	push_item(conn, ITEM_CALL, prepares ? (unsigned char) call->id : CALL_MAX);
@@ -107,32 +136,49 @@ db_flush(DbConn *conn)
 		db_lose(conn, db_pg_message(conn));
 }
 
-/*
- * SQLSTATEs that mean that the session no longer fits the database: the
- * extension was dropped, moved or replaced, or somebody deallocated the statements.
- */
-static bool
-asks_for_fresh_session(const char *sqlstate)
-{
-	static const char *const states[] = {"26000", "0A000", "3F000", "42883"};
+#define UNFIT "the session no longer fits the database and is replaced by a fresh one"
+#define POOLED                                                                         \
+	"a prepared statement is not what it was, and the session is replaced by a fresh " \
+	"one; behind a pooler in transaction mode, use --pooler transaction"
+#define READ_ONLY "the server takes no changes; looking for one that does"
 
-	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-		if (strcmp(sqlstate, states[i]) == 0)
-			return true;
-	return false;
-}
+/*
+ * SQLSTATEs that ask for a fresh session, at most one in so long a time: the
+ * extension was dropped, moved or replaced; somebody deallocated the statements;
+ * the server is a standby by now, so that changes must go elsewhere.
+ */
+static const struct
+{
+	const char *sqlstate;
+	int64_t interval_us;
+	const char *why;
+} renewals[] = {
+	{"0A000", 10 * CLOCK_US_PER_S, UNFIT},  {"3F000", 10 * CLOCK_US_PER_S, UNFIT},
+	{"42883", 10 * CLOCK_US_PER_S, UNFIT},  {"26000", 10 * CLOCK_US_PER_S, POOLED},
+	{"42P05", 10 * CLOCK_US_PER_S, POOLED}, {"25006", CLOCK_US_PER_S, READ_ONLY},
+};
 
 static void
-consider_fresh_session(DbConn *conn, const PGresult *result)
+consider_fresh_session(DbConn *conn, const char *sqlstate)
 {
-	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	int64_t now = clock_us();
 
-	if (sqlstate == NULL || !asks_for_fresh_session(sqlstate) || conn->phase != DB_UP ||
-		now - conn->renewed < DB_RENEW_INTERVAL_US)
-		return;
-	conn->renewed = now;
-	conn->phase = DB_DRAINING;
+	for (size_t i = 0; i < sizeof(renewals) / sizeof(renewals[0]); i++)
+	{
+		if (strcmp(sqlstate, renewals[i].sqlstate) != 0 || conn->phase != DB_UP ||
+			(conn->renewed != 0 && now - conn->renewed < renewals[i].interval_us))
+			continue;
+		conn->renewed = now;
+		conn->renewal = renewals[i].why;
+		conn->phase = DB_DRAINING;
+	}
+}
+
+/* A call that our cancellation hit, be it the one that was meant or not: it can be made again. */
+static bool
+was_cancelled_by_us(const DbConn *conn, const char *sqlstate)
+{
+	return strcmp(sqlstate, "57014") == 0 && db_cancel_may_have_hit(conn);
 }
 
 /* Hand the result of the oldest call out. */
@@ -140,15 +186,28 @@ static void
 end_call(DbConn *conn, PGresult *result)
 {
 	unsigned char prepares = conn->prepares[conn->first];
+	bool cancelled = false;
 
 	if (PQresultStatus(result) == PGRES_FATAL_ERROR)
 	{
+		const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
 		if (prepares < CALL_MAX)
 			conn->prepared[prepares] = false;
-		consider_fresh_session(conn, result);
+		if (sqlstate != NULL)
+		{
+			consider_fresh_session(conn, sqlstate);
+			cancelled = was_cancelled_by_us(conn, sqlstate);
+		}
 	}
 	pop_item(conn);
-	conn->client.answered(conn->client.owner, conn->number, (DbReply *) result);
+	if (!cancelled)
+		conn->client.answered(conn->client.owner, conn->number, (DbReply *) result);
+	else
+	{
+		PQclear(result);
+		conn->client.skipped(conn->client.owner, conn->number);
+	}
 }
 
 /* False for a Sync that nobody waits for: we are out of step. */
@@ -241,6 +300,7 @@ take_result(DbConn *conn, PGresult *result)
 			PQclear(result);
 			return take_sync(conn);
 		case PGRES_TUPLES_OK:
+			take_preparation(conn);
 			return take_call_result(conn, result);
 		case PGRES_COMMAND_OK:
 			take_preparation(conn);
@@ -272,5 +332,5 @@ db_take_results(DbConn *conn)
 	if (!alive || !in_step || PQstatus(conn->pg) == CONNECTION_BAD || !db_flush_and_watch(conn))
 		db_lose(conn, db_pg_message(conn));
 	else if (conn->phase == DB_DRAINING && conn->in_flight == 0)
-		db_lose(conn, "the session no longer fits the database and is replaced by a fresh one");
+		db_lose(conn, conn->renewal);
 }

@@ -32,12 +32,27 @@ result_of(const DbReply *reply)
 
 /* ---- losing and failing ------------------------------------------------- */
 
+/* FNV-1a; never 0. */
+static uint32_t
+hash(const char *text)
+{
+	uint32_t sum = 2166136261U;
+
+	for (; *text != '\0'; text++)
+		sum = (sum ^ (unsigned char) *text) * 16777619U;
+	return sum != 0 ? sum : 1;
+}
+
+/* Each host's trouble once, not at every attempt. */
 static void
 report(DbConn *conn, const char *what, const char *message)
 {
-	if (strncmp(conn->reported, message, DB_MESSAGE_MAX - 1) == 0)
+	uint32_t *reported = &conn->hosts.reported[conn->hosts.next];
+	uint32_t sum = hash(message);
+
+	if (*reported == sum)
 		return;
-	snprintf(conn->reported, DB_MESSAGE_MAX, "%s", message);
+	*reported = sum;
 	log_event(LOG_WARNING, "database connection \"%s\" %s: %s", conn->settings->name, what,
 			  message);
 }
@@ -47,6 +62,7 @@ static void
 discard_session(DbConn *conn)
 {
 	loop_unwatch(conn->loop, &conn->watch);
+	db_cancel_forget(conn);
 	PQclear(conn->held);
 	conn->held = NULL;
 	PQfinish(conn->pg);
@@ -55,6 +71,11 @@ discard_session(DbConn *conn)
 	conn->batch_is_open = false;
 	memset(conn->prepared, 0, sizeof(conn->prepared));
 	memset(conn->confirmed, 0, sizeof(conn->confirmed));
+	for (unsigned i = 0; i < CALL_MAX; i++)
+	{
+		free(conn->statements[i]);
+		conn->statements[i] = NULL;
+	}
 	conn->phase = DB_WAITING;
 }
 
@@ -87,8 +108,13 @@ db_fail_attempt(DbConn *conn, const char *message)
 {
 	report(conn, "is not available", message);
 	discard_session(conn);
-	conn->failures++;
-	schedule_attempt(conn);
+	if (db_hosts_next(&conn->hosts))
+		conn->due = clock_us();
+	else
+	{
+		conn->failures++;
+		schedule_attempt(conn);
+	}
 	conn->client.down(conn->client.owner, conn->number);
 }
 
@@ -212,7 +238,7 @@ db_open(Loop *loop, const DbSettings *settings, const DbClient *client, unsigned
 	conn->number = number;
 	conn->due = clock_us();
 	conn->random = (unsigned) conn->due ^ number;
-	conn->renewed = conn->due - DB_RENEW_INTERVAL_US;
+	db_cancel_init(conn);
 	return conn;
 }
 
@@ -220,6 +246,7 @@ void
 db_close(DbConn *conn)
 {
 	discard_session(conn);
+	db_hosts_free(&conn->hosts);
 	free(conn);
 }
 

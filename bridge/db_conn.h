@@ -2,8 +2,9 @@
  * db_conn.h
  *		The inside of a connection, for the files of the db room only.
  *
- * The one place that includes libpq.  db_conn.c keeps a connection alive, db_connect.c
- * brings it up, db_calls.c sends calls and takes their results.
+ * The one place that includes libpq.  db_conn.c keeps a connection alive, db_hosts.c
+ * says where to, db_connect.c brings it up, db_calls.c sends calls and takes their
+ * results, db_cancel.c has the server give one up.
  */
 #ifndef PAT_BRIDGE_DB_CONN_H
 #define PAT_BRIDGE_DB_CONN_H
@@ -16,8 +17,27 @@
 
 #define DB_MESSAGE_MAX 512
 
-/* At most one fresh session in this time because of calls that do not fit it. */
-#define DB_RENEW_INTERVAL_US (10 * CLOCK_US_PER_S)
+/* Hosts of a connection string that are tried one at a time; a longer list is left to libpq. */
+#define DB_MAX_HOSTS 16
+
+typedef struct DbHost
+{
+	char *host;
+	char *address;
+	char *port;
+} DbHost;
+
+typedef struct DbHosts
+{
+	unsigned count; /* 0: not known yet; 1: libpq has the string as it is */
+	unsigned next;  /* whose turn it is */
+	DbHost list[DB_MAX_HOSTS];
+	uint32_t reported[DB_MAX_HOSTS]; /* what the log has of this outage: a hash for each host */
+	bool any;                        /* target_session_attrs asks for nothing */
+	bool prefers_standby;
+	bool second_round;  /* no standby was found: any will do */
+	int64_t timeout_us; /* connect_timeout; 0: ours */
+} DbHosts;
 
 typedef enum DbPhase
 {
@@ -59,9 +79,10 @@ struct DbConn
 	PGconn *pg;
 	DbPhase phase;
 	unsigned failures; /* attempts since the connection was last up */
+	int64_t started;   /* of this attempt */
 	int64_t due;       /* of the next attempt, or of the end of this one */
 	unsigned random;
-	char reported[DB_MESSAGE_MAX]; /* what the log says about this outage */
+	DbHosts hosts;
 
 	/* set-up */
 	DbStep step;
@@ -69,6 +90,7 @@ struct DbConn
 	char role[SESSION_NAME_MAX];
 	bool silent;
 	bool silent_on_error;
+	int64_t server_timeout_ms; /* statement_timeout as it is, 0: none; asked of a pooled session */
 	char refusal[DB_MESSAGE_MAX]; /* why the set-up failed */
 
 	/* a ring of what is in flight, and which statement each call prepares, CALL_MAX for none */
@@ -76,13 +98,20 @@ struct DbConn
 	unsigned char prepares[DB_MAX_ITEMS];
 	unsigned first;
 	unsigned in_flight;
-	bool batch_is_open;       /* shared calls have been sent since the last Sync */
-	bool prepared[CALL_MAX];  /* sent to be */
-	bool confirmed[CALL_MAX]; /* the server has said so */
-	PGresult *held;           /* of the oldest call, until its Sync */
-	bool gap;                 /* the last thing read was the end of a result */
+	bool batch_is_open;         /* shared calls have been sent since the last Sync */
+	bool prepared[CALL_MAX];    /* sent to be */
+	bool confirmed[CALL_MAX];   /* the server has said so */
+	char *statements[CALL_MAX]; /* of a pooled session: SQL that is sent with each call */
+	PGresult *held;             /* of the oldest call, until its Sync */
+	bool gap;                   /* the last thing read was the end of a result */
 	int64_t progress;
 	int64_t renewed;
+	const char *renewal; /* why the session is being replaced */
+
+	/* a cancellation under way: open until its thread is done */
+	int cancel_fd;
+	LoopWatch cancel_watch;
+	unsigned suspects; /* items in flight that it can have hit, counted from the oldest */
 };
 
 /* ---- db_conn.c ---------------------------------------------------------- */
@@ -98,6 +127,31 @@ extern const char *db_pg_message(const DbConn *conn);
 
 /* What is in the buffer goes out now or when the socket takes it. */
 extern bool db_flush_and_watch(DbConn *conn);
+
+/* ---- db_hosts.c --------------------------------------------------------- */
+
+/* Begin an attempt at the host whose turn it is.  NULL without memory. */
+extern PGconn *db_hosts_start(DbConn *conn);
+
+/* The attempt has failed: whether there is another host to try before giving up for now. */
+extern bool db_hosts_next(DbHosts *hosts);
+
+/* The connection is up: the next one begins at the first host again. */
+extern void db_hosts_rewind(DbHosts *hosts);
+
+/* Until when to wait for the next sign of life in an attempt. */
+extern int64_t db_hosts_patience(const DbHosts *hosts, int64_t started, int64_t now);
+extern void db_hosts_free(DbHosts *hosts);
+
+/* ---- db_cancel.c -------------------------------------------------------- */
+
+extern void db_cancel_init(DbConn *conn);
+
+/* Whether a call that was cancelled may owe that to us. */
+extern bool db_cancel_may_have_hit(const DbConn *conn);
+
+/* Wait for no cancellation any more; the session it was meant for is gone, or it is done. */
+extern void db_cancel_forget(DbConn *conn);
 
 /* ---- db_connect.c ------------------------------------------------------- */
 

@@ -9,12 +9,11 @@
 #include "db_conn.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 
 #include "clock.h"
 #include "log.h"
-
-#define CONNECT_TIMEOUT_US (5 * CLOCK_US_PER_S)
 
 /* A session that is refused stays refused until somebody acts: ask less often. */
 #define REFUSED_PAUSE_US (CLOCK_US_PER_S * 3 / 4)
@@ -25,8 +24,18 @@
 static void
 fail_refused(DbConn *conn)
 {
+	unsigned failures = conn->failures;
+
 	db_fail_attempt(conn, conn->refusal);
-	conn->due = clock_us() + REFUSED_PAUSE_US;
+	if (conn->failures > failures)
+		conn->due = clock_us() + REFUSED_PAUSE_US;
+}
+
+/* The server has given a sign of life. */
+static void
+renew_patience(DbConn *conn)
+{
+	conn->due = db_hosts_patience(&conn->hosts, conn->started, clock_us());
 }
 
 static void
@@ -43,6 +52,7 @@ take_inspection(DbConn *conn, const PGresult *result)
 	snprintf(conn->role, sizeof(conn->role), "%s", PQgetvalue(result, 0, SESSION_ROLE));
 	conn->silent = session_is_silent(PQgetvalue(result, 0, SESSION_LOGS));
 	conn->silent_on_error = session_is_silent(PQgetvalue(result, 0, SESSION_LOGS_ON_ERROR));
+	conn->server_timeout_ms = strtoll(PQgetvalue(result, 0, SESSION_TIMEOUT), NULL, 10);
 }
 
 /* Fail closed: without this setting tokens could reach the server's log. */
@@ -70,6 +80,17 @@ take_step_result(DbConn *conn, const PGresult *result)
 		snprintf(conn->refusal, DB_MESSAGE_MAX, "%s", PQresultErrorMessage(result));
 	else if (status == PGRES_TUPLES_OK && conn->step == STEP_INSPECT)
 		take_inspection(conn, result);
+}
+
+/*
+ * What is set in a pooled session would stay with a server, not with us, so the
+ * role must bring its settings along.
+ */
+static bool
+must_be_silent_already(const DbConn *conn)
+{
+	return conn->settings->pooled &&
+		   (conn->step == STEP_SILENCE || conn->step == STEP_SILENCE_ON_ERROR);
 }
 
 static bool
@@ -108,20 +129,40 @@ next_step(const DbConn *conn)
 	return step;
 }
 
+/* The bridge gives up after its own time; the server should, too. */
+static void
+warn_of_long_statements(const DbConn *conn)
+{
+	long long ms = conn->settings->timeout_us / CLOCK_US_PER_MS;
+
+	if (conn->server_timeout_ms == 0 || conn->server_timeout_ms > ms)
+		log_event(LOG_WARNING,
+				  "database connection \"%s\": statements may run longer than requests; run as "
+				  "superuser: ALTER ROLE %s SET statement_timeout = %lld",
+				  conn->settings->name, conn->role, ms);
+}
+
 static void
 go_up(DbConn *conn)
 {
 	conn->phase = DB_UP;
 	conn->failures = 0;
-	conn->reported[0] = '\0';
+	db_hosts_rewind(&conn->hosts);
 	log_event(LOG_NOTICE, "database connection \"%s\" is up", conn->settings->name);
+	if (conn->settings->pooled)
+		warn_of_long_statements(conn);
 }
 
 static void
 start_step(DbConn *conn, DbStep step)
 {
 	conn->step = step;
-	if (!send_step(conn) || !db_flush_and_watch(conn))
+	if (must_be_silent_already(conn))
+	{
+		refuse_loud_log(conn);
+		fail_refused(conn);
+	}
+	else if (!send_step(conn) || !db_flush_and_watch(conn))
 		db_fail_attempt(conn, db_pg_message(conn));
 	else if (step == STEP_DONE)
 		go_up(conn);
@@ -132,6 +173,7 @@ db_continue_setup(DbConn *conn)
 {
 	bool alive = PQconsumeInput(conn->pg) == 1 && db_flush_and_watch(conn);
 
+	renew_patience(conn);
 	while (!PQisBusy(conn->pg))
 	{
 		PGresult *result = PQgetResult(conn->pg);
@@ -171,7 +213,7 @@ start_setup(DbConn *conn)
 	if (PQsetnonblocking(conn->pg, 1) != 0)
 		db_fail_attempt(conn, db_pg_message(conn));
 	else
-		start_step(conn, STEP_SETTINGS);
+		start_step(conn, conn->settings->pooled ? STEP_INSPECT : STEP_SETTINGS);
 }
 
 void
@@ -179,6 +221,7 @@ db_continue_connect(DbConn *conn)
 {
 	PostgresPollingStatusType state = PQconnectPoll(conn->pg);
 
+	renew_patience(conn);
 	if (state == PGRES_POLLING_OK)
 		start_setup(conn);
 	else if (state == PGRES_POLLING_FAILED ||
@@ -190,12 +233,10 @@ db_continue_connect(DbConn *conn)
 void
 db_start_connect(DbConn *conn, int64_t now)
 {
-	const char *const keywords[] = {"fallback_application_name", "dbname", "client_encoding", NULL};
-	const char *const values[] = {"pat-bridge", conn->settings->conninfo, "UTF8", NULL};
-
 	conn->phase = DB_CONNECTING;
-	conn->due = now + CONNECT_TIMEOUT_US;
-	conn->pg = PQconnectStartParams(keywords, values, 1);
+	conn->started = now;
+	conn->pg = db_hosts_start(conn);
+	renew_patience(conn);
 	if (conn->pg == NULL)
 		db_fail_attempt(conn, "out of memory");
 	else if (PQstatus(conn->pg) == CONNECTION_BAD)

@@ -16,6 +16,12 @@
 
 #define NAME_SIZE 24
 
+/* From then on it is worth asking whether anybody waits for a call, and how often. */
+#define LANE_PATIENCE_US (100 * CLOCK_US_PER_MS)
+
+/* Sooner behind a call that nobody waited for: whatever held that one up holds up the next. */
+#define LANE_NEXT_US (10 * CLOCK_US_PER_MS)
+
 /* A connection and the jobs in flight on it: a ring, oldest first. */
 typedef struct Flight
 {
@@ -25,6 +31,8 @@ typedef struct Flight
 	LaneJob *slots[DB_MAX_DEPTH]; /* NULL: nobody waits for this result any more */
 	unsigned first;
 	unsigned count;
+	bool closed;   /* takes no more until all in flight are over: a pooler wants its server */
+	int64_t asked; /* when we last looked whether anybody waits for the oldest */
 } Flight;
 
 struct Lane
@@ -33,6 +41,7 @@ struct Lane
 	LaneJob *queue_head, *queue_tail;
 	unsigned queued;
 	LaneJob *oldest, *youngest; /* by deadline */
+	int64_t now;                /* of the last tick */
 	Flight flights[];           /* settings.connections of them */
 };
 
@@ -167,11 +176,20 @@ flight_with_room(Lane *lane)
 	{
 		Flight *flight = &lane->flights[i];
 
-		if (flight->count < flight->settings.depth && db_is_up(flight->conn) &&
+		if (flight->count < flight->settings.depth && !flight->closed && db_is_up(flight->conn) &&
 			(best == NULL || flight->count < best->count))
 			best = flight;
 	}
 	return best;
+}
+
+/* Whether it is in vain to send a job; asked of those that had to wait. */
+static bool
+is_in_vain(const Lane *lane, const LaneJob *job)
+{
+	int64_t submitted = job->deadline - lane->settings.timeout_us;
+
+	return lane->now - submitted >= LANE_PATIENCE_US && job->left(job);
 }
 
 /* A job that could not be sent stays at the head of the queue, if it is kept at all. */
@@ -180,6 +198,11 @@ send_first(Lane *lane, Flight *flight)
 {
 	LaneJob *job = lane->queue_head;
 
+	if (is_in_vain(lane, job))
+	{
+		finish(lane, job, LANE_LEFT, NULL);
+		return;
+	}
 	if (!db_send(flight->conn, job->call, job->params))
 		return;
 	queue_remove(lane, job);
@@ -195,7 +218,11 @@ lane_pump(Lane *lane)
 	while (lane->queue_head != NULL && (flight = flight_with_room(lane)) != NULL)
 		send_first(lane, flight);
 	for (unsigned i = 0; i < lane->settings.connections; i++)
-		db_flush(lane->flights[i].conn);
+	{
+		flight = &lane->flights[i];
+		db_flush(flight->conn);
+		flight->closed = lane->settings.pooled && flight->count > 0;
+	}
 }
 
 /* ---- what connections report -------------------------------------------- */
@@ -208,6 +235,8 @@ flight_pop(Flight *flight)
 
 	flight->first = (flight->first + 1) % DB_MAX_DEPTH;
 	flight->count--;
+	flight->closed = flight->closed && flight->count > 0;
+	flight->asked = 0;
 	return job;
 }
 
@@ -231,10 +260,14 @@ static void
 flight_skipped(void *owner, unsigned number)
 {
 	Lane *lane = owner;
-	LaneJob *job = flight_pop(&lane->flights[number]);
+	Flight *flight = &lane->flights[number];
+	LaneJob *job = flight_pop(flight);
 
 	if (job == NULL)
+	{
+		flight->asked = lane->now - LANE_PATIENCE_US + LANE_NEXT_US;
 		return;
+	}
 	job->slot = NULL;
 	queue_prepend(lane, job);
 }
@@ -267,11 +300,62 @@ flight_down(void *owner, unsigned number)
 		if (job != NULL)
 			job_lost(lane, job);
 	}
+	flight->closed = false;
+	flight->asked = 0;
 	if (!has_hope(lane))
 		finish_all_queued(lane, LANE_DOWN);
 }
 
+/* ---- calls that nobody waits for ---------------------------------------- */
+
+/*
+ * Only reads: a change goes on, whoever has left.  Not through a pooler: what
+ * the cancellation hits would depend on what the server does for others by then.
+ */
+static bool
+may_cancel(const Lane *lane)
+{
+	return lane->settings.repeatable && !lane->settings.pooled;
+}
+
+/* When to look whether anybody waits for the oldest call in flight. */
+static int64_t
+next_look(const Lane *lane, const Flight *flight)
+{
+	int64_t since;
+
+	if (!may_cancel(lane) || flight->count == 0)
+		return CLOCK_NEVER;
+	since = flight->asked != 0 ? flight->asked : db_oldest_since(flight->conn);
+	return since == CLOCK_NEVER ? CLOCK_NEVER : since + LANE_PATIENCE_US;
+}
+
+/*
+ * The oldest is the one at which the server is.  It is asked again and again as
+ * long as it runs, since a cancellation can come too early or get lost.
+ */
+static void
+look_after_oldest(Lane *lane, Flight *flight)
+{
+	LaneJob *job = flight->slots[flight->first];
+
+	flight->asked = lane->now;
+	if (job != NULL && job->left(job))
+	{
+		finish(lane, job, LANE_LEFT, NULL);
+		job = NULL;
+	}
+	if (job == NULL)
+		db_cancel(flight->conn);
+}
+
 /* ---- time --------------------------------------------------------------- */
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
 
 int64_t
 lane_next_due(const Lane *lane)
@@ -280,9 +364,10 @@ lane_next_due(const Lane *lane)
 
 	for (unsigned i = 0; i < lane->settings.connections; i++)
 	{
-		int64_t theirs = db_next_due(lane->flights[i].conn);
+		const Flight *flight = &lane->flights[i];
 
-		due = theirs < due ? theirs : due;
+		due = earlier(due, db_next_due(flight->conn));
+		due = earlier(due, next_look(lane, flight));
 	}
 	return due;
 }
@@ -290,10 +375,17 @@ lane_next_due(const Lane *lane)
 void
 lane_tick(Lane *lane, int64_t now)
 {
+	lane->now = now;
 	while (lane->oldest != NULL && lane->oldest->deadline <= now)
 		finish(lane, lane->oldest, LANE_TOO_SLOW, NULL);
 	for (unsigned i = 0; i < lane->settings.connections; i++)
-		db_tick(lane->flights[i].conn, now);
+	{
+		Flight *flight = &lane->flights[i];
+
+		if (next_look(lane, flight) <= now)
+			look_after_oldest(lane, flight);
+		db_tick(flight->conn, now);
+	}
 }
 
 bool
@@ -320,6 +412,8 @@ flight_open(Lane *lane, Loop *loop, unsigned number)
 	flight->settings.depth = lane->settings.depth < DB_MAX_DEPTH ? lane->settings.depth
 																 : DB_MAX_DEPTH;
 	flight->settings.asynchronous_commit = lane->settings.repeatable;
+	flight->settings.changes = !lane->settings.repeatable;
+	flight->settings.pooled = lane->settings.pooled;
 	flight->conn = db_open(loop, &flight->settings, &client, number);
 	return flight->conn != NULL;
 }

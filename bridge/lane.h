@@ -4,7 +4,9 @@
  *
  * What is in the lane has a deadline, kept here.  A call in flight on a
  * connection that is lost is sent once more if the lane's calls may be
- * repeated (reads), and never otherwise.  Knows neither HTTP nor libpq.
+ * repeated (reads), and never otherwise.  A read at which the server has been for
+ * some time is cancelled when nobody waits for it any more; a change is not.
+ * Knows neither HTTP nor libpq.
  */
 #ifndef PAT_BRIDGE_LANE_H
 #define PAT_BRIDGE_LANE_H
@@ -28,6 +30,7 @@ typedef enum LaneEnd
 	LANE_TOO_SLOW, /* the deadline has passed; in flight or not */
 	LANE_DOWN,     /* no connection; the call has not been made, or was a read */
 	LANE_UNKNOWN,  /* the connection was lost with a call that may have been made */
+	LANE_LEFT,     /* whoever asked has left */
 	LANE_FULL,     /* refused: too many are waiting */
 	LANE_STOPPED   /* the bridge shuts down */
 } LaneEnd;
@@ -36,7 +39,8 @@ typedef enum LaneEnd
  * One call on its way.  Owned by whoever submits it; the fields up to done are
  * his to fill, and must stay as they are until done is called or the job is
  * abandoned.  done gets the reply to keep (NULL unless LANE_ANSWERED), is called
- * once, and must not call into the lane.
+ * once, and must not call into the lane.  left says whether whoever asked has
+ * left; it is asked of jobs that have waited for some time only.
  */
 struct LaneJob
 {
@@ -44,6 +48,7 @@ struct LaneJob
 	const char *params[CALL_MAX_PARAMS];
 	int64_t deadline;
 	void (*done)(LaneJob *job, LaneEnd end, DbReply *reply);
+	bool (*left)(const LaneJob *job);
 
 	/* the lane's own */
 	LaneJob **slot;           /* place among those in flight, or NULL */
@@ -63,6 +68,7 @@ typedef struct LaneSettings
 	unsigned max_queue;   /* calls waiting */
 	int64_t timeout_us;
 	bool repeatable; /* calls may be sent again: reads */
+	bool pooled;     /* a pooler hands out servers for a transaction at a time */
 } LaneSettings;
 
 extern Lane *lane_open(Loop *loop, const LaneSettings *settings);

@@ -12,6 +12,7 @@
 
 #define ENVIRONMENT_PREFIX "PAT_BRIDGE_"
 
+static const char *const poolers[] = {"none", "transaction", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 
@@ -22,6 +23,10 @@ const Option option_table[] = {
 	 "where to listen: host:port, [v6]:port or unix:/path; may be repeated"},
 	{"db", OPTION_CONNINFO, FIELD(db), "", 0, 0, NULL, "CONNINFO",
 	 "connection string or URI; the rest comes from libpq's PG* variables"},
+	{"read-db", OPTION_CONNINFO, FIELD(read_db), NULL, 0, 0, NULL, "CONNINFO",
+	 "where GET goes, such as a standby; default: as --db"},
+	{"pooler", OPTION_CHOICE, FIELD(pooler), "none", 0, 0, poolers, "MODE",
+	 "none, or transaction if a pooler hands out servers for a transaction at a time"},
 	{"workers", OPTION_NUMBER, FIELD(workers), "auto", 1, 256, NULL, "N",
 	 "event loops, each with its own connections; default: one per two processors"},
 	{"read-connections", OPTION_NUMBER, FIELD(read_connections), "1", 1, LANE_MAX_CONNECTIONS, NULL,

@@ -18,11 +18,19 @@
 #define OPTIONS_MAX_LISTEN  16
 #define OPTIONS_MESSAGE_MAX 512
 
+/* What stands between the bridge and the server. */
+typedef enum OptionsPooler
+{
+	OPTIONS_POOLER_NONE, /* nothing that matters: a session of one's own */
+	OPTIONS_POOLER_TRANSACTION
+} OptionsPooler;
+
 typedef struct Options
 {
 	char *listen[OPTIONS_MAX_LISTEN];
 	unsigned listen_count;
 	char *db;
+	char *read_db; /* NULL: as db */
 	char *config;
 	int64_t workers;
 	int64_t read_connections;
@@ -30,6 +38,7 @@ typedef struct Options
 	int64_t request_timeout_ms;
 	int64_t max_connections;
 	int64_t max_queue;
+	int64_t pooler;     /* OptionsPooler */
 	int64_t log_format; /* LogFormat */
 	int64_t log_level;  /* LogLevel */
 	bool check;

@@ -13,6 +13,7 @@
  */
 #include "request.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -328,6 +329,7 @@ case_of_end(LaneEnd end, bool write)
 			return STATUS_QUEUE_FULL;
 		case LANE_STOPPED:
 			return STATUS_STOPPING;
+		case LANE_LEFT:
 		case LANE_ANSWERED:
 			break;
 	}
@@ -349,10 +351,27 @@ job_done(LaneJob *job, LaneEnd end, DbReply *reply)
 	request->reply = reply;
 	if (reply != NULL)
 		request->outcome = OUTCOME_REPLIED;
+	else if (end == LANE_LEFT)
+		request->left = true;
 	else
 		refuse(request, case_of_end(end, is_write(request)));
 	MHD_resume_connection(request->connection);
 	request->http->pending = true;
+}
+
+/*
+ * Whether the client has closed its side.  libmicrohttpd does not look at
+ * connections that are suspended.
+ */
+static bool
+client_left(const LaneJob *job)
+{
+	const Request *request = (const Request *) job;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct pollfd poll_fd = {.fd = info != NULL ? info->connect_fd : -1, .events = POLLRDHUP};
+
+	return poll(&poll_fd, 1, 0) == 1;
 }
 
 static void
@@ -373,6 +392,7 @@ submit(Request *request)
 		job->params[i] = parameter(request, route->sources[i]);
 	job->deadline = clock_us() + settings->timeout_us;
 	job->done = job_done;
+	job->left = client_left;
 	if (lane_submit(is_write(request) ? settings->write : settings->read, job, &refusal))
 		request->waiting = true;
 	else
@@ -407,6 +427,8 @@ dispatch(Request *request)
 static enum MHD_Result
 finish(Request *request)
 {
+	if (request->left)
+		return MHD_NO;
 	if (request->outcome == OUTCOME_OPEN && !request->waiting)
 		dispatch(request);
 	if (!request->waiting)

@@ -86,6 +86,7 @@ typedef struct Request
 	size_t body_seen; /* kept or not */
 	bool begun;
 	bool waiting;  /* in a lane, the connection is suspended */
+	bool left;     /* the client has closed its side: close ours, without an answer */
 	bool answered; /* a response is queued */
 } Request;
 

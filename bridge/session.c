@@ -14,7 +14,8 @@ const char *const SESSION_INSPECT =
 	"SELECT pg_catalog.quote_ident(n.nspname),"
 	" pg_catalog.current_setting('log_parameter_max_length'),"
 	" pg_catalog.current_setting('log_parameter_max_length_on_error'),"
-	" pg_catalog.quote_ident(session_user)"
+	" pg_catalog.quote_ident(session_user),"
+	" (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'statement_timeout')"
 	" FROM (VALUES (1)) AS one (row)"
 	" LEFT JOIN pg_catalog.pg_extension e ON e.extname = 'pat'"
 	" LEFT JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace";
@@ -56,8 +57,8 @@ session_is_silent(const char *value)
 
 /*
  * Soon at first, since most losses are short, then four times a second, so that
- * service is back within a second of the server's return.  A quarter is random:
- * the connections of many workers do not knock together.
+ * service is back within a second of the server's return.  Up to a quarter more or
+ * less, at random: the connections of many workers do not knock together.
  */
 int64_t
 session_backoff_us(unsigned failures, unsigned random)

@@ -24,7 +24,8 @@ enum
 	SESSION_SCHEMA,        /* quoted schema of the extension; null: not installed */
 	SESSION_LOGS,          /* log_parameter_max_length */
 	SESSION_LOGS_ON_ERROR, /* log_parameter_max_length_on_error */
-	SESSION_ROLE           /* quoted name of the role, for messages */
+	SESSION_ROLE,          /* quoted name of the role, for messages */
+	SESSION_TIMEOUT        /* statement_timeout in ms, 0: none */
 };
 
 extern const char *const SESSION_INSPECT;

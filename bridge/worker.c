@@ -232,12 +232,13 @@ open_lane(Worker *worker, const Options *options, bool write)
 {
 	LaneSettings settings = {
 		.name = write ? "write" : "read",
-		.conninfo = options->db,
+		.conninfo = write || options->read_db == NULL ? options->db : options->read_db,
 		.connections = (unsigned) (write ? options->write_connections : options->read_connections),
 		.depth = write ? WRITE_DEPTH : READ_DEPTH,
 		.max_queue = (unsigned) options->max_queue,
 		.timeout_us = options->request_timeout_ms * CLOCK_US_PER_MS,
 		.repeatable = !write,
+		.pooled = options->pooler == OPTIONS_POOLER_TRANSACTION,
 	};
 
 	return lane_open(&worker->loop, &settings);

@@ -62,6 +62,18 @@ db_send(DbConn *conn, const Call *call, const char *const *params)
 	return true;
 }
 
+int64_t
+db_oldest_since(const DbConn *conn)
+{
+	return conn->in_flight > 0 ? conn->oldest_since : CLOCK_NEVER;
+}
+
+void
+db_cancel(DbConn *conn)
+{
+	conn->cancels++;
+}
+
 void
 db_flush(DbConn *conn)
 {

@@ -23,6 +23,8 @@ struct DbConn
 	bool asynchronous_commit;
 	unsigned sent; /* calls since the connection came up */
 	unsigned in_flight;
+	int64_t oldest_since;
+	unsigned cancels;
 	const char *first_params[FAKE_MAX_CALLS]; /* first parameter of each of them */
 };
 

@@ -15,6 +15,9 @@
 
 #define JOBS 8
 
+/* lane.c asks after a client from then on. */
+#define PATIENCE (100 * CLOCK_US_PER_MS)
+
 /* A job that remembers how it ended. */
 typedef struct Probe
 {
@@ -22,6 +25,7 @@ typedef struct Probe
 	int ended; /* how often */
 	LaneEnd end;
 	int reply;
+	bool has_left; /* whoever asked */
 } Probe;
 
 static const Call call = {0, "f", "$1", 1, CALL_JSON};
@@ -43,20 +47,34 @@ probe_done(LaneJob *job, LaneEnd end, DbReply *reply)
 	}
 }
 
+static bool
+probe_left(const LaneJob *job)
+{
+	return ((const Probe *) job)->has_left;
+}
+
 static void
-open_lane(bool repeatable, unsigned connections, unsigned depth, unsigned max_queue)
+open_pooled_lane(bool repeatable, unsigned connections, unsigned depth, unsigned max_queue,
+				 bool pooled)
 {
 	LaneSettings settings = {.name = "test",
 							 .conninfo = "",
 							 .connections = connections,
 							 .depth = depth,
 							 .max_queue = max_queue,
-							 .timeout_us = 1000,
-							 .repeatable = repeatable};
+							 .timeout_us = 1000 + 10 * PATIENCE,
+							 .repeatable = repeatable,
+							 .pooled = pooled};
 
 	memset(probes, 0, sizeof(probes));
 	lane = lane_open(NULL, &settings);
 	CHECK(lane != NULL && fake_open == connections);
+}
+
+static void
+open_lane(bool repeatable, unsigned connections, unsigned depth, unsigned max_queue)
+{
+	open_pooled_lane(repeatable, connections, depth, max_queue, false);
 }
 
 static void
@@ -79,6 +97,7 @@ submit(int number)
 	probe->job.params[0] = names[number];
 	probe->job.deadline = 1000 + number;
 	probe->job.done = probe_done;
+	probe->job.left = probe_left;
 	taken = lane_submit(lane, &probe->job, &refusal);
 	if (taken != (refusal == LANE_ANSWERED))
 		CHECK(!"lane_submit contradicts itself");
@@ -212,7 +231,7 @@ keeps_deadlines_in_flight_and_queued(void)
 	CHECK(ended(0, LANE_TOO_SLOW) && waits(1));
 	lane_tick(lane, 1002);
 	CHECK(ended(1, LANE_TOO_SLOW) && ended(2, LANE_TOO_SLOW));
-	CHECK(lane_next_due(lane) == CLOCK_NEVER);
+	CHECK_NUMBER(lane_next_due(lane), PATIENCE); /* to cancel what is in flight */
 	close_lane();
 }
 
@@ -382,6 +401,161 @@ goes_round_and_round(void)
 	close_lane();
 }
 
+/* With the lane's whole time before it. */
+static LaneEnd
+submit_late(int number, int64_t submitted)
+{
+	Probe *probe = &probes[number];
+	LaneEnd refusal = LANE_ANSWERED;
+
+	probe->job.call = &call;
+	probe->job.params[0] = names[number];
+	probe->job.deadline = submitted + 1000 + 10 * PATIENCE;
+	probe->job.done = probe_done;
+	probe->job.left = probe_left;
+	CHECK(lane_submit(lane, &probe->job, &refusal) == (refusal == LANE_ANSWERED));
+	return refusal;
+}
+
+/* The running call is cancelled if its client has left, not before it has run for some time. */
+static void
+cancels_what_nobody_waits_for(void)
+{
+	open_lane(true, 1, 8, 8);
+	fake_up(0);
+	for (int i = 0; i < 3; i++)
+		CHECK(submit_late(i, 0) == LANE_ANSWERED);
+	fake_conns[0]->oldest_since = 5;
+	lane_pump(lane);
+	CHECK_NUMBER(lane_next_due(lane), PATIENCE + 5);
+	probes[0].has_left = probes[2].has_left = true;
+	lane_tick(lane, PATIENCE + 4);
+	CHECK(waits(0) && fake_conns[0]->cancels == 0);
+	lane_tick(lane, PATIENCE + 5);
+	CHECK(ended(0, LANE_LEFT) && waits(1) && waits(2));
+	CHECK_NUMBER(fake_conns[0]->cancels, 1);
+	CHECK_NUMBER(lane_next_due(lane), 2 * PATIENCE + 5);
+	lane_tick(lane, 2 * PATIENCE + 4);
+	CHECK_NUMBER(fake_conns[0]->cancels, 1);
+	lane_tick(lane, 2 * PATIENCE + 5);
+	CHECK_NUMBER(fake_conns[0]->cancels, 2);
+	fake_conns[0]->oldest_since = 3 * PATIENCE;
+	fake_skip(0);
+	CHECK_NUMBER(lane_next_due(lane), 2 * PATIENCE + 5 + PATIENCE / 10);
+	lane_tick(lane, 3 * PATIENCE);
+	CHECK(waits(1));
+	CHECK_NUMBER(lane_next_due(lane), 4 * PATIENCE);
+	lane_tick(lane, 4 * PATIENCE);
+	CHECK(waits(1));
+	CHECK_NUMBER(fake_conns[0]->cancels, 2);
+	fake_answer(0, 11);
+	CHECK(answered(1, 11) && waits(2));
+	close_lane();
+}
+
+/* The signal hit another call than the one that was meant: nobody sees an error. */
+static void
+sends_again_what_was_hit_by_mistake(void)
+{
+	open_lane(true, 1, 8, 8);
+	fake_up(0);
+	for (int i = 0; i < 2; i++)
+		CHECK(submit_late(i, 0) == LANE_ANSWERED);
+	lane_pump(lane);
+	probes[0].has_left = true;
+	lane_tick(lane, PATIENCE);
+	CHECK_NUMBER(fake_conns[0]->cancels, 1);
+	fake_answer(0, 10);
+	fake_skip(0);
+	CHECK(ended(0, LANE_LEFT) && waits(1));
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "011");
+	fake_answer(0, 11);
+	CHECK(answered(1, 11));
+	close_lane();
+}
+
+static void
+cancels_after_the_deadline(void)
+{
+	open_lane(true, 1, 8, 8);
+	fake_up(0);
+	CHECK(submit(0) == LANE_ANSWERED);
+	lane_pump(lane);
+	lane_tick(lane, PATIENCE);
+	CHECK(ended(0, LANE_TOO_SLOW));
+	CHECK_NUMBER(fake_conns[0]->cancels, 1);
+	close_lane();
+}
+
+static void
+never_cancels_a_write(void)
+{
+	open_lane(false, 1, 1, 8);
+	fake_up(0);
+	CHECK(submit_late(0, 0) == LANE_ANSWERED);
+	lane_pump(lane);
+	probes[0].has_left = true;
+	lane_tick(lane, 5 * PATIENCE);
+	CHECK(waits(0));
+	lane_tick(lane, 100 * PATIENCE);
+	CHECK(ended(0, LANE_TOO_SLOW));
+	CHECK_NUMBER(fake_conns[0]->cancels, 0);
+	close_lane();
+}
+
+/* What waited in the queue until its client had left is not sent at all, changes neither. */
+static void
+sends_nothing_for_those_who_left(void)
+{
+	open_lane(false, 1, 1, 8);
+	for (int i = 0; i < 4; i++)
+		CHECK(submit_late(i, 0) == LANE_ANSWERED);
+	probes[0].has_left = probes[1].has_left = probes[3].has_left = true;
+	lane_tick(lane, PATIENCE);
+	fake_up(0);
+	lane_pump(lane);
+	CHECK(ended(0, LANE_LEFT) && ended(1, LANE_LEFT) && waits(2) && waits(3));
+	CHECK_TEXT(sent(0), "2");
+	fake_answer(0, 12);
+	lane_pump(lane);
+	CHECK(answered(2, 12) && ended(3, LANE_LEFT));
+	CHECK_TEXT(sent(0), "2");
+	close_lane();
+}
+
+/* Behind a pooler a connection goes idle between batches, so that others get its server. */
+static void
+sends_batches_through_a_pooler(void)
+{
+	open_pooled_lane(true, 2, 2, 8, true);
+	fake_up(0);
+	CHECK(submit(0) == LANE_ANSWERED);
+	lane_pump(lane);
+	CHECK(submit(1) == LANE_ANSWERED);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "0");
+	fake_up(1);
+	lane_pump(lane);
+	CHECK_TEXT(sent(1), "1");
+	for (int i = 2; i < 5; i++)
+		CHECK(submit(i) == LANE_ANSWERED);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "0");
+	fake_answer(0, 10);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "023");
+	fake_answer(0, 12);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "023");
+	fake_lose(0, true);
+	fake_up(0);
+	lane_pump(lane);
+	CHECK_TEXT(sent(0), "34");
+	CHECK_NUMBER(fake_conns[0]->cancels, 0);
+	close_lane();
+}
+
 int
 main(void)
 {
@@ -398,5 +572,11 @@ main(void)
 	takes_over_on_another_connection();
 	survives_a_failure_to_send();
 	goes_round_and_round();
+	cancels_what_nobody_waits_for();
+	sends_again_what_was_hit_by_mistake();
+	cancels_after_the_deadline();
+	never_cancels_a_write();
+	sends_nothing_for_those_who_left();
+	sends_batches_through_a_pooler();
 	return test_finish();
 }

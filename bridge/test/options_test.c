@@ -71,6 +71,12 @@ reads_values(void)
 	CHECK(parse("--request-timeout", "2s", "--db", "host=/tmp dbname=x"));
 	CHECK_NUMBER(options.request_timeout_ms, 2000);
 	CHECK_TEXT(options.db, "host=/tmp dbname=x");
+	CHECK(options.read_db == NULL);
+	CHECK_NUMBER(options.pooler, OPTIONS_POOLER_NONE);
+	options_free(&options);
+	CHECK(parse("--read-db", "host=a,b port=1,2", "--pooler", "transaction"));
+	CHECK_TEXT(options.read_db, "host=a,b port=1,2");
+	CHECK_NUMBER(options.pooler, OPTIONS_POOLER_TRANSACTION);
 	options_free(&options);
 	CHECK(parse("--request-timeout", "2000", "--db", "postgres://u@h/d"));
 	CHECK_NUMBER(options.request_timeout_ms, 2000);
@@ -98,6 +104,7 @@ names_mistakes(void)
 	CHECK(refused("--log-level", "loud", "option \"--log-level\": \"loud\""));
 	CHECK(refused("--listen", "nowhere", "option \"--listen\": \"nowhere\""));
 	CHECK(refused("--listen", "", "no address"));
+	CHECK(refused("--pooler", "session", "option \"--pooler\": \"session\""));
 	CHECK(refused("--config", "/nonexistent/file", "\"/nonexistent/file\""));
 }
 
@@ -105,6 +112,8 @@ static void
 never_shows_the_connection_string(void)
 {
 	CHECK(refused("--db", "password=s3cret =", "option \"--db\""));
+	CHECK(strstr(message, "s3cret") == NULL);
+	CHECK(refused("--read-db", "password=s3cret =", "option \"--read-db\""));
 	CHECK(strstr(message, "s3cret") == NULL);
 	CHECK(refused("--db", "postgres://u:s3cret@[::1/x", "option \"--db\""));
 	CHECK(strstr(message, "s3cret") == NULL);

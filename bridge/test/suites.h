@@ -8,6 +8,7 @@
 extern void test_text_suite(void);
 extern void test_json_text_suite(void);
 extern void test_header_suite(void);
+extern void test_hosts_suite(void);
 extern void test_raw_head_suite(void);
 extern void test_route_suite(void);
 extern void test_status_suite(void);

@@ -11,6 +11,7 @@ main(void)
 	test_text_suite();
 	test_json_text_suite();
 	test_header_suite();
+	test_hosts_suite();
 	test_raw_head_suite();
 	test_route_suite();
 	test_status_suite();
