@@ -29,6 +29,15 @@ sub shown
 	return $text;
 }
 
+# Skips for a developer, fails under make check, which installs them.
+sub skip_without
+{
+	my ($program) = @_;
+	return if grep { -x "$_/$program" } split /:/, $ENV{PATH};
+	die "there is no $program" if $ENV{PAT_REQUIRE};
+	skip("there is no $program", 1);
+}
+
 sub free_port { return PostgreSQL::Test::Cluster::get_free_port(); }
 
 sub write_file
@@ -109,7 +118,7 @@ sub nginx_conf
 
 SKIP:
 {
-	skip('there is no nginx', 1) unless grep { -x "$_/nginx" } split /:/, $ENV{PATH};
+	skip_without('nginx');
 	my ($socket, $port) = ("$directory/http", free_port());
 	my $bridge = PatBridge->start($node,
 		options => [ '--listen', "unix:$socket", '--log-level', 'info' ]);
@@ -137,7 +146,7 @@ SKIP:
 
 SKIP:
 {
-	skip('there is no haproxy', 1) unless grep { -x "$_/haproxy" } split /:/, $ENV{PATH};
+	skip_without('haproxy');
 	my @bridges = map { PatBridge->start($node) } 1 .. 2;
 	my $port = free_port();
 	my $conf = shown('haproxy');
