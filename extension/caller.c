@@ -4,7 +4,8 @@
  *
  * Owns nothing.  A token's text is hashed where it lies and never copied.
  * All that is wrong with a token has one answer, so that nobody can tell an
- * expired token from a made-up one.
+ * expired token from a made-up one.  Of the last caller the ids are kept, until
+ * the transaction ends: the bridge asks for them, to log them.
  */
 #include "postgres.h"
 
@@ -36,6 +37,14 @@ enum
 	CALLER_EXPIRES_AT,
 	CALLER_COLUMNS
 };
+
+/* Whom this transaction authenticated last. */
+static struct
+{
+	LocalTransactionId transaction;
+	int32 account_id;
+	int32 token_id;
+} last;
 
 static bool
 is_expired(const PatToken *token)
@@ -86,6 +95,17 @@ find_caller(PatSlice credential, PatCaller *caller)
 												: find_by_token(credential, caller);
 }
 
+/* What was found of somebody who is refused is forgotten. */
+static void
+note_caller(PatCaller *caller, bool found)
+{
+	if (!found)
+		caller->account.id = PAT_NO_ACCOUNT;
+	last.transaction = pat_local_transaction();
+	last.account_id = caller->account.id;
+	last.token_id = found ? caller->token.id : PAT_NO_TOKEN;
+}
+
 const PatRefusal *
 pat_authenticate(FunctionCallInfo fcinfo, int argno, PatCaller *caller)
 {
@@ -100,16 +120,12 @@ pat_authenticate(FunctionCallInfo fcinfo, int argno, PatCaller *caller)
 
 		credential = pat_credential(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 	}
-	if (credential.len == 0)
-	{
-		pat_count(PAT_NO_TOKEN_SENT);
-		return &pat_no_credential;
-	}
-	wrong = find_caller(credential, caller);
+	wrong = credential.len > 0 ? find_caller(credential, caller) : PAT_NO_TOKEN_SENT;
+	note_caller(caller, wrong == NOTHING_WRONG);
 	if (wrong != NOTHING_WRONG)
 	{
 		pat_count(wrong);
-		return &pat_unauthenticated;
+		return credential.len == 0 ? &pat_no_credential : &pat_unauthenticated;
 	}
 	if (caller->token.id != PAT_NO_TOKEN)
 		pat_mark_seen(&caller->token);
@@ -126,6 +142,41 @@ pat_check_permission(const PatCaller *caller, const char *permission)
 	if (strcmp(permission, PAT_PERMISSION_ADMIN) != 0 && pat_role_has_permission(role, permission))
 		return NULL;
 	return pat_forbidden(permission);
+}
+
+static void
+append_ids(StringInfo out, int32 account_id, int32 token_id)
+{
+	char digits[24];
+	int length = pat_ltoa(account_id, digits);
+
+	digits[length++] = ' ';
+	if (token_id == PAT_NO_TOKEN)
+		digits[length++] = '-';
+	else
+		length += pat_ltoa(token_id, digits + length);
+	appendBinaryStringInfo(out, digits, length);
+}
+
+void
+pat_append_caller(StringInfo out, const PatCaller *caller)
+{
+	append_ids(out, caller->account.id, caller->token.id);
+}
+
+/* pat_last_caller(): the ids of whom this transaction authenticated last, or NULL. */
+PG_FUNCTION_INFO_V1(pat_last_caller);
+
+Datum
+pat_last_caller(PG_FUNCTION_ARGS)
+{
+	StringInfoData out;
+
+	if (last.transaction != pat_local_transaction() || last.account_id == PAT_NO_ACCOUNT)
+		PG_RETURN_NULL();
+	initStringInfo(&out);
+	append_ids(&out, last.account_id, last.token_id);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
 }
 
 /* Columns of pat_authorize's row. */

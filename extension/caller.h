@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 
 #include "refusal.h"
 #include "store.h"
@@ -16,6 +17,9 @@
 
 /* Of a JWT's caller, the token has an expiry and the id PAT_NO_TOKEN. */
 #define PAT_NO_TOKEN 0
+
+/* Of a caller who was not authenticated. */
+#define PAT_NO_ACCOUNT 0
 
 typedef struct PatCaller
 {
@@ -27,11 +31,14 @@ typedef struct PatCaller
  * Authenticate argument argno of an SQL function, the value of an
  * Authorization header.  NULL, with the caller, if it carries a credential that
  * is known, not expired, and of an account that is alive; its token is then
- * marked as seen.  Else the refusal: 401.
+ * marked as seen.  Else the refusal, 401, and a caller with PAT_NO_ACCOUNT.
  */
 extern const PatRefusal *pat_authenticate(FunctionCallInfo fcinfo, int argno, PatCaller *caller);
 
 /* 403 unless the caller's role has the permission, or ADMIN. */
 extern const PatRefusal *pat_check_permission(const PatCaller *caller, const char *permission);
+
+/* Append the ids of an authenticated caller: "7 12", or "7 -" without a token. */
+extern void pat_append_caller(StringInfo out, const PatCaller *caller);
 
 #endif /* PAT_CALLER_H */

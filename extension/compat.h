@@ -15,6 +15,7 @@
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #if PG_VERSION_NUM >= 160000
@@ -62,6 +63,17 @@ pat_hook_shmem_request(shmem_request_hook_type ask, shmem_request_hook_type *oth
 #ifndef pg_noreturn
 #define pg_noreturn __attribute__((noreturn))
 #endif
+
+/* A number of this backend's transaction that no other of it has; 17 moved it. */
+static inline LocalTransactionId
+pat_local_transaction(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProc->vxid.lxid;
+#else
+	return MyProc->lxid;
+#endif
+}
 
 /* The digits of a number; what is returned is their count, which 13 keeps to itself. */
 static inline int

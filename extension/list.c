@@ -6,9 +6,10 @@
  * The order of the checks is the contract: 401, then 403, then 404.  Nothing
  * about the account asked for is read before the caller may know it.
  *
- * A function that answers returns text: a line "200", or the status and the
- * name of a refusal ("401 AuthenticationRequired"), and behind it the JSON or
- * the message.  Since it does not fail, calls of it can share a transaction,
+ * A function that answers returns text: a line with the status, the name of a
+ * refusal, and the ids of the caller once he is known ("200 7 12",
+ * "401 AuthenticationRequired", "404 NotFoundError 7 12"; "-" for the token of
+ * a JWT), and behind it the JSON or the message.  Since it does not fail, calls of it can share a transaction,
  * and a flood of bad tokens neither aborts any nor fills the server log.
  */
 #include "postgres.h"
@@ -58,35 +59,30 @@ find_service_account(PatSlice text, int32 *id)
 }
 
 static const PatRefusal *
-check_admin(FunctionCallInfo fcinfo, int argno)
+check_admin(FunctionCallInfo fcinfo, int argno, PatCaller *caller)
 {
-	PatCaller caller;
-	const PatRefusal *refusal = pat_authenticate(fcinfo, argno, &caller);
+	const PatRefusal *refusal = pat_authenticate(fcinfo, argno, caller);
 
-	return refusal != NULL ? refusal : pat_check_permission(&caller, PAT_PERMISSION_ADMIN);
+	return refusal != NULL ? refusal : pat_check_permission(caller, PAT_PERMISSION_ADMIN);
 }
 
 /* Arguments: whatever names the account, caller_token. */
 static const PatRefusal *
-check_list_for_service_account(FunctionCallInfo fcinfo, PatSlice id_text, int32 *id)
+check_list_for_service_account(FunctionCallInfo fcinfo, PatSlice id_text, PatCaller *caller,
+							   int32 *id)
 {
-	const PatRefusal *refusal = check_admin(fcinfo, 1);
+	const PatRefusal *refusal = check_admin(fcinfo, 1, caller);
 
 	return refusal != NULL ? refusal : find_service_account(id_text, id);
 }
 
 /* Arguments: caller_token. */
 static const PatRefusal *
-check_list(FunctionCallInfo fcinfo, int32 *id)
+check_list(FunctionCallInfo fcinfo, PatCaller *caller)
 {
-	PatCaller caller;
-	const PatRefusal *refusal = pat_authenticate(fcinfo, 0, &caller);
+	const PatRefusal *refusal = pat_authenticate(fcinfo, 0, caller);
 
-	if (refusal == NULL && caller.account.is_system)
-		refusal = &pat_no_user;
-	if (refusal == NULL)
-		*id = caller.account.id;
-	return refusal;
+	return refusal == NULL && caller->account.is_system ? &pat_no_user : refusal;
 }
 
 static Datum
@@ -101,7 +97,7 @@ list_or_raise(const PatRefusal *refusal, int32 account_id)
 }
 
 static Datum
-answer(const PatRefusal *refusal, int32 account_id)
+answer(const PatRefusal *refusal, const PatCaller *caller, int32 account_id)
 {
 	StringInfoData out;
 
@@ -109,21 +105,30 @@ answer(const PatRefusal *refusal, int32 account_id)
 	if (refusal != NULL)
 	{
 		pat_count_refusal(refusal->status);
-		appendStringInfo(&out, "%d %s\n%s", refusal->status, refusal->name, refusal->message);
+		appendStringInfo(&out, "%d %s", refusal->status, refusal->name);
 	}
 	else
+		pat_append_literal(&out, "200");
+	if (caller->account.id != PAT_NO_ACCOUNT)
 	{
-		pat_append_literal(&out, "200\n");
-		pat_append_pats(&out, account_id);
+		appendStringInfoCharMacro(&out, ' ');
+		pat_append_caller(&out, caller);
 	}
+	appendStringInfoCharMacro(&out, '\n');
+	if (refusal != NULL)
+		appendStringInfoString(&out, refusal->message);
+	else
+		pat_append_pats(&out, account_id);
 	return pat_json_datum(&out);
 }
 
 Datum
 pat_list_for_service_account(PG_FUNCTION_ARGS)
 {
+	PatCaller caller;
 	int32 id = 0;
-	const PatRefusal *refusal = check_list_for_service_account(fcinfo, text_arg(fcinfo, 0), &id);
+	const PatRefusal *refusal =
+		check_list_for_service_account(fcinfo, text_arg(fcinfo, 0), &caller, &id);
 
 	return list_or_raise(refusal, id);
 }
@@ -134,40 +139,43 @@ pat_list_for_service_account_bigint(PG_FUNCTION_ARGS)
 	char digits[BIGINT_DIGITS_MAX + 1];
 	PatSlice id_text = {digits, 0};
 	const PatRefusal *refusal;
+	PatCaller caller;
 	int32 id = 0;
 
 	if (!PG_ARGISNULL(0))
 		id_text.len = pat_lltoa(PG_GETARG_INT64(0), digits);
-	refusal = check_list_for_service_account(fcinfo, id_text, &id);
+	refusal = check_list_for_service_account(fcinfo, id_text, &caller, &id);
 	return list_or_raise(refusal, id);
 }
 
 Datum
 pat_answer_list_for_service_account(PG_FUNCTION_ARGS)
 {
+	PatCaller caller;
 	int32 id = 0;
-	const PatRefusal *refusal = check_list_for_service_account(fcinfo, text_arg(fcinfo, 0), &id);
+	const PatRefusal *refusal =
+		check_list_for_service_account(fcinfo, text_arg(fcinfo, 0), &caller, &id);
 
-	return answer(refusal, id);
+	return answer(refusal, &caller, id);
 }
 
 /* pat_list(caller_token text): the caller's own tokens. */
 Datum
 pat_list(PG_FUNCTION_ARGS)
 {
-	int32 id = 0;
-	const PatRefusal *refusal = check_list(fcinfo, &id);
+	PatCaller caller;
+	const PatRefusal *refusal = check_list(fcinfo, &caller);
 
-	return list_or_raise(refusal, id);
+	return list_or_raise(refusal, caller.account.id);
 }
 
 Datum
 pat_answer_list(PG_FUNCTION_ARGS)
 {
-	int32 id = 0;
-	const PatRefusal *refusal = check_list(fcinfo, &id);
+	PatCaller caller;
+	const PatRefusal *refusal = check_list(fcinfo, &caller);
 
-	return answer(refusal, id);
+	return answer(refusal, &caller, caller.account.id);
 }
 
 /* pat_service_account_id(id text) returns integer: for functions in SQL, after their checks. */

@@ -20,20 +20,52 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
-SELECT count(*) AS cases, count(*) FILTER (WHERE answer = expected) AS same, count(DISTINCT answer) AS answers
+-- without the ids of the caller, which the raising one does not tell
+CREATE FUNCTION pg_temp.anonymous(answer text) RETURNS text LANGUAGE sql AS $$
+    SELECT regexp_replace(answer, '^(\d+(?: [A-Za-z]+)?) -?\d+ (?:\d+|-)\n', E'\\1\n')
+$$;
+
+SELECT count(*) AS cases, count(*) FILTER (WHERE pg_temp.anonymous(answer) = expected) AS same, count(DISTINCT answer) AS answers
 FROM unnest(ARRAY[:'bot', :'person', '', NULL, 'abc', '0', E'a\nb', repeat('é', 1000)]) id,
      unnest(ARRAY['*:*.regress-root', 'user:regress-viewer', 'user:unknown', '', NULL, 'Bearer *:*.regress-root']) token,
      pat_answer_list_for_service_account(id, token) answer,
      pg_temp.outcome(format('pat_list_for_service_account(%L::text, %L)', id, token)) expected;
-SELECT count(*) AS cases, count(*) FILTER (WHERE answer = expected) AS same, count(DISTINCT answer) AS answers
+SELECT count(*) AS cases, count(*) FILTER (WHERE pg_temp.anonymous(answer) = expected) AS same, count(DISTINCT answer) AS answers
 FROM unnest(ARRAY['*:*.regress-root', 'user:regress-viewer', 'user:regress-person', 'user:unknown', '', NULL]) token,
      pat_answer_list(token) answer, pg_temp.outcome(format('pat_list(%L)', token)) expected;
 
-SELECT pat_answer_list_for_service_account('abc', '*:*.regress-root');
 SELECT pat_answer_list_for_service_account('abc', 'user:unknown');
-SELECT split_part(pat_answer_list_for_service_account(:'bot', '*:*.regress-root'), E'\n', 1) AS first_line;
+SELECT pat_answer_list_for_service_account('abc', NULL);
+-- who it was stands in the first line, once he is known: account and token
+CREATE FUNCTION pg_temp.first_line(answer text) RETURNS text LANGUAGE sql AS $$
+    SELECT string_agg(coalesce((SELECT a.username || ' ' || coalesce(t.description, 'admin')
+                                FROM pat_token t JOIN pat_account a ON a.id = t.account_id
+                                WHERE format('%s %s', a.id, t.id) = substring(line, '-?\d+ \d+$')), 'nobody')
+        || ': ' || regexp_replace(line, ' -?\d+ \d+$', ''), '')
+    FROM split_part(answer, E'\n', 1) line
+$$;
+SELECT pg_temp.first_line(pat_answer_list_for_service_account(id, token))
+FROM (VALUES (:'bot', '*:*.regress-root'), ('abc', '*:*.regress-root'), (:'bot', 'user:regress-viewer'),
+    ('0', 'user:regress-person'), (:'bot', 'user:unknown'), (:'bot', NULL)) AS call (id, token);
+SELECT pg_temp.first_line(pat_answer_list(token))
+FROM unnest(ARRAY['user:regress-viewer', 'user:regress-person', '*:*.regress-root', 'user:unknown']) token;
+
+-- the same of functions that raise, beside the call and to the end of the transaction
+SELECT made IS NOT NULL AS made, pg_temp.first_line('200 ' || pat_last_caller())
+FROM pat_create('{"description":"d","expiresAt":"2099-01-01T00:00:00Z"}', 'user:regress-person') AS made;
+SELECT pg_temp.first_line('200 ' || pat_last_caller()) FROM pat_delete_service_account(:'bot', '*:*.regress-root');
+SELECT pg_temp.first_line('200 ' || pat_last_caller());
+SELECT split_part(pat_answer_list('user:unknown'), E'\n', 1) AS first_line, pat_last_caller() IS NULL AS forgotten;
+SELECT count(*) FROM pat_list('user:regress-person');
+SELECT pat_last_caller() IS NOT NULL AS known;
+SAVEPOINT refused;
+SELECT pat_list('user:unknown');
+ROLLBACK TO refused;
+SELECT pat_last_caller() IS NULL AS forgotten;
 -- a refusal leaves no trace but the caller's seen_at
 UPDATE pat_token SET seen_at = NULL;
-SELECT split_part(pat_answer_list_for_service_account('0', 'user:regress-viewer'), E'\n', 1) AS first_line;
-SELECT seen_at IS NULL AS unseen FROM pat_token WHERE secret_hash = sha256('user:regress-viewer');
+SELECT pg_temp.first_line(pat_answer_list_for_service_account('0', 'user:regress-person'));
+SELECT seen_at IS NULL AS unseen FROM pat_token WHERE secret_hash = sha256('user:regress-person');
+SELECT count(*) FROM pat_list('user:regress-person');
 ROLLBACK;
+SELECT pat_last_caller() IS NULL AS forgotten;

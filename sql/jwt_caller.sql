@@ -197,6 +197,9 @@ SELECT pg_temp.who('{"sub":"regress-gone","exp":32472144000}') AS name, pg_temp.
 SELECT permissions FROM pat_caller(pg_temp.jwt('{"sub":"regress-viewer","exp":32472144000,"permissions":["ADMIN"],"role":"ADMIN","root_role":1}'));
 SELECT pat_list_for_service_account(:viewer, pg_temp.jwt('{"sub":"regress-viewer","exp":32472144000,"permissions":["ADMIN"]}'));
 SELECT json_array_length(pat_list(pg_temp.jwt('{"sub":"regress-viewer","exp":32472144000}')) -> 'pats') AS own;
+-- an account calls, but no token of the table
+SELECT split_part(pat_answer_list(pg_temp.jwt('{"sub":"regress-viewer","exp":32472144000}')), E'\n', 1) = '200 ' || :viewer || ' -' AS told,
+       pat_last_caller() = :viewer || ' -' AS known;
 
 -- with kid and without; members of the header that nobody asked for
 SELECT header, pg_temp.who('{"sub":"regress-bot","exp":32472144000}', header)

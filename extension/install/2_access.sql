@@ -41,7 +41,7 @@ CREATE FUNCTION pat_answer_list_for_service_account(id text, caller_token text) 
     AS 'MODULE_PATHNAME', 'pat_answer_list_for_service_account';
 REVOKE ALL ON FUNCTION pat_answer_list_for_service_account(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_answer_list_for_service_account(text, text) IS
-'pat_list_for_service_account for callers like the bridge: answers where that one raises. The first line is "200", or status and name of the error ("404 NotFoundError"); what follows is the JSON, or the message. Calls can share a transaction, since none fails another.';
+'pat_list_for_service_account for callers like the bridge: answers where that one raises. The first line is "200", or status and name of the error, and behind that the ids of the caller''s account and token once the caller is known ("200 7 12", "404 NotFoundError 7 12"; "-" for the token: a JSON Web Token); what follows is the JSON, or the message. Calls can share a transaction, since none fails another.';
 
 CREATE FUNCTION pat_answer_list(caller_token text) RETURNS text
     LANGUAGE C VOLATILE PARALLEL RESTRICTED
@@ -49,6 +49,13 @@ CREATE FUNCTION pat_answer_list(caller_token text) RETURNS text
 REVOKE ALL ON FUNCTION pat_answer_list(text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_answer_list(text) IS
 'pat_list that answers where that one raises; see pat_answer_list_for_service_account.';
+
+CREATE FUNCTION pat_last_caller() RETURNS text
+    LANGUAGE C VOLATILE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'pat_last_caller';
+REVOKE ALL ON FUNCTION pat_last_caller() FROM PUBLIC;
+COMMENT ON FUNCTION pat_last_caller() IS
+'Ids of account and token of the caller that a function of the API authenticated last in this transaction ("7 12"; "7 -" for a JSON Web Token), for logs; NULL if there was none, or the last one was refused with 401.';
 
 --
 -- Primitives, for the functions below

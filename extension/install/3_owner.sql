@@ -209,7 +209,7 @@ BEGIN
         FROM pg_depend d
             JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
             JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
-        WHERE e.extname = 'pat' AND d.deptype = 'e' AND 'caller_token' = ANY (p.proargnames)
+        WHERE e.extname = 'pat' AND d.deptype = 'e' AND ('caller_token' = ANY (p.proargnames) OR p.proname = 'pat_last_caller')
     LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', api_function, role);
     END LOOP;
@@ -220,5 +220,5 @@ END
 $$;
 REVOKE ALL ON FUNCTION pat_grant_api(regrole) FROM PUBLIC;
 COMMENT ON FUNCTION pat_grant_api(regrole) IS
-'Lets a role call every function that takes a caller_token (and name the schema, if it could not); gives it no table. Owner only.';
+'Lets a role call every function that takes a caller_token, and pat_last_caller (and name the schema, if it could not); gives it no table. Owner only.';
 
