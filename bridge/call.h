@@ -16,11 +16,19 @@
 /* What the function returns and which columns the bridge selects. */
 typedef enum CallShape
 {
-	CALL_ANSWER,       /* one text: a line with the status, and the body behind it */
-	CALL_JSON,         /* one json */
-	CALL_JSON_WITH_ID, /* one json, and its "id" as text in a second column */
-	CALL_VOID          /* nothing */
+	CALL_ANSWER,       /* one text: a line with status and caller, and the body behind it */
+	CALL_JSON,         /* one json, and the caller */
+	CALL_JSON_WITH_ID, /* one json, the caller, and the json's "id" as text */
+	CALL_VOID          /* nothing, and the caller */
 } CallShape;
+
+/* The columns; of CALL_ANSWER there is only the first. */
+enum
+{
+	CALL_COLUMN_RESULT,
+	CALL_COLUMN_CALLER, /* as status_of_caller takes it; may be null */
+	CALL_COLUMN_ID
+};
 
 /*
  * A function that answers never raises for what its arguments hold, so calls of

@@ -26,4 +26,17 @@ clock_us(void)
 	return (int64_t) ts.tv_sec * CLOCK_US_PER_S + ts.tv_nsec / 1000;
 }
 
+/*
+ * The same clock as of the last tick of the kernel, some milliseconds ago: for
+ * bounds of seconds, at a fraction of the price.
+ */
+static inline int64_t
+clock_coarse_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (int64_t) ts.tv_sec * CLOCK_US_PER_S + ts.tv_nsec / 1000;
+}
+
 #endif

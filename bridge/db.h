@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "call.h"
+#include "counters.h"
 #include "loop.h"
 
 typedef struct DbConn DbConn;
@@ -31,6 +32,7 @@ typedef struct DbSettings
 	bool asynchronous_commit; /* the lane writes nothing but seen_at */
 	bool changes;             /* of several servers, only one that takes changes will do */
 	bool pooled;              /* a pooler hands out servers for a transaction at a time */
+	LaneCounters *counters;
 } DbSettings;
 
 #define DB_MAX_DEPTH 128
@@ -101,6 +103,9 @@ extern bool db_reply_error(const DbReply *reply, DbError *error);
 /* A column of the only row, NULL if it is null or missing. */
 extern const char *db_reply_column(const DbReply *reply, int column, size_t *length);
 extern void db_reply_free(DbReply *reply);
+
+/* The version of libpq, as "15.14". */
+extern void db_library_version(char *text, size_t size);
 
 /* Whether this is a well-formed connection string or URI.  Connects to nothing. */
 extern bool db_conninfo_is_valid(const char *conninfo);

@@ -28,7 +28,7 @@ push_item(DbConn *conn, DbItem item, unsigned char prepares)
 	unsigned place = (conn->first + conn->in_flight) % DB_MAX_ITEMS;
 
 	if (conn->in_flight == 0)
-		conn->progress = clock_us();
+		conn->progress = clock_coarse_us();
 	conn->items[place] = (unsigned char) item;
 	conn->prepares[place] = prepares;
 	conn->in_flight++;
@@ -41,7 +41,7 @@ pop_item(DbConn *conn)
 	conn->in_flight--;
 	if (conn->suspects > 0)
 		conn->suspects--;
-	conn->progress = clock_us();
+	conn->progress = clock_coarse_us();
 }
 
 static bool

@@ -98,6 +98,8 @@ void
 db_lose(DbConn *conn, const char *message)
 {
 	report(conn, "lost", message);
+	counter_add(&conn->settings->counters->losses, 1);
+	counter_add(&conn->settings->counters->up, -UINT64_C(1));
 	discard_session(conn);
 	schedule_attempt(conn);
 	conn->client.down(conn->client.owner, conn->number);
@@ -107,6 +109,7 @@ void
 db_fail_attempt(DbConn *conn, const char *message)
 {
 	report(conn, "is not available", message);
+	counter_add(&conn->settings->counters->failures, 1);
 	discard_session(conn);
 	if (db_hosts_next(&conn->hosts))
 		conn->due = clock_us();
@@ -248,6 +251,12 @@ db_close(DbConn *conn)
 	discard_session(conn);
 	db_hosts_free(&conn->hosts);
 	free(conn);
+}
+
+void
+db_library_version(char *text, size_t size)
+{
+	snprintf(text, size, "%d.%d", PQlibVersion() / 10000, PQlibVersion() % 10000);
 }
 
 /* A word without '=' is a database's name, as psql takes it. */

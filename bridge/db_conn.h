@@ -79,8 +79,9 @@ struct DbConn
 	PGconn *pg;
 	DbPhase phase;
 	unsigned failures; /* attempts since the connection was last up */
-	int64_t started;   /* of this attempt */
-	int64_t due;       /* of the next attempt, or of the end of this one */
+	bool was_up;
+	int64_t started; /* of this attempt */
+	int64_t due;     /* of the next attempt, or of the end of this one */
 	unsigned random;
 	DbHosts hosts;
 
@@ -104,7 +105,7 @@ struct DbConn
 	char *statements[CALL_MAX]; /* of a pooled session: SQL that is sent with each call */
 	PGresult *held;             /* of the oldest call, until its Sync */
 	bool gap;                   /* the last thing read was the end of a result */
-	int64_t progress;
+	int64_t progress;           /* by the coarse clock */
 	int64_t renewed;
 	const char *renewal; /* why the session is being replaced */
 

@@ -148,6 +148,9 @@ go_up(DbConn *conn)
 	conn->phase = DB_UP;
 	conn->failures = 0;
 	db_hosts_rewind(&conn->hosts);
+	counter_add(&conn->settings->counters->up, 1);
+	counter_add(&conn->settings->counters->reconnects, conn->was_up);
+	conn->was_up = true;
 	log_event(LOG_NOTICE, "database connection \"%s\" is up", conn->settings->name);
 	if (conn->settings->pooled)
 		warn_of_long_statements(conn);

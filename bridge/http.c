@@ -42,6 +42,8 @@ on_connection(void *cls, struct MHD_Connection *connection, void **context,
 	(void) connection;
 	*context = http; /* for library_answer.c */
 	http->connections += code == MHD_CONNECTION_NOTIFY_STARTED ? 1U : -1U;
+	counter_set(&http->counters->connections, http->connections);
+	counter_add(&http->counters->accepted, code == MHD_CONNECTION_NOTIFY_STARTED);
 }
 
 /* The route table decodes, strictly; libmicrohttpd is to leave the path as it is. */
@@ -103,6 +105,7 @@ http_open(Loop *loop, const HttpSettings *settings)
 	if (http == NULL)
 		return NULL;
 	http->settings = *settings;
+	http->counters = &settings->counters->sides[settings->side];
 	http->loop = loop;
 	http->watch = (LoopWatch) LOOP_WATCH_INIT(on_ready, http);
 	http->daemon = start_daemon(http);
@@ -165,6 +168,12 @@ http_next_due(Http *http)
 	int64_t timeout = http->pending ? 0 : daemon_timeout_ms(http);
 
 	return timeout < 0 ? CLOCK_NEVER : clock_us() + timeout * CLOCK_US_PER_MS;
+}
+
+const char *
+http_library_version(void)
+{
+	return MHD_get_version();
 }
 
 void

@@ -36,6 +36,9 @@ extern int64_t http_next_due(Http *http);
 /* From now on every answer is the last of its connection. */
 extern void http_drain(Http *http);
 
+/* The version of libmicrohttpd that runs. */
+extern const char *http_library_version(void);
+
 /* Requests that have begun and are not completely answered. */
 extern unsigned http_busy(const Http *http);
 

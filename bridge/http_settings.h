@@ -7,8 +7,10 @@
 #ifndef PAT_BRIDGE_HTTP_SETTINGS_H
 #define PAT_BRIDGE_HTTP_SETTINGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "counters.h"
 #include "lane.h"
 
 /* Request line, in bytes: longer ones are answered 414. */
@@ -25,6 +27,8 @@
  * libmicrohttpd itself (library_answer.h).
  */
 #define HTTP_CONNECTION_MEMORY 20480
+/* Connections for monitoring, apart from those of the API. */
+#define HTTP_ADMIN_CONNECTIONS 64
 /* An idle connection is closed after this. */
 #define HTTP_IDLE_TIMEOUT_S    60
 
@@ -36,6 +40,11 @@ typedef struct HttpSettings
 	Lane *write;
 	unsigned max_connections; /* of this worker */
 	int64_t timeout_us;       /* of a request in the database */
+	unsigned serves;          /* bits of RouteKind: all else is 404 here */
+	bool server_timing;       /* answers say how long the database took */
+	Counters *counters;       /* of this worker */
+	CountersSide side;
+	const CounterSet *all; /* for /metrics */
 } HttpSettings;
 
 #endif

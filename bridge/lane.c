@@ -22,6 +22,8 @@
 /* Sooner behind a call that nobody waited for: whatever held that one up holds up the next. */
 #define LANE_NEXT_US (10 * CLOCK_US_PER_MS)
 
+_Static_assert(LANE_STOPPED + 1 == COUNTERS_LANE_ENDS, "each end of a job has its counter");
+
 /* A connection and the jobs in flight on it: a ring, oldest first. */
 typedef struct Flight
 {
@@ -52,14 +54,21 @@ static void flight_down(void *owner, unsigned number);
 /* ---- the two lists ------------------------------------------------------ */
 
 static void
+change_queued(Lane *lane, LaneJob *job, bool queued)
+{
+	job->queued = queued;
+	lane->queued += queued ? 1U : -1U;
+	counter_set(&lane->settings.counters->queued, lane->queued);
+}
+
+static void
 queue_append(Lane *lane, LaneJob *job)
 {
 	job->prev = lane->queue_tail;
 	job->next = NULL;
 	*(job->prev != NULL ? &job->prev->next : &lane->queue_head) = job;
 	lane->queue_tail = job;
-	job->queued = true;
-	lane->queued++;
+	change_queued(lane, job, true);
 }
 
 static void
@@ -69,8 +78,7 @@ queue_prepend(Lane *lane, LaneJob *job)
 	job->next = lane->queue_head;
 	*(job->next != NULL ? &job->next->prev : &lane->queue_tail) = job;
 	lane->queue_head = job;
-	job->queued = true;
-	lane->queued++;
+	change_queued(lane, job, true);
 }
 
 static void
@@ -78,8 +86,7 @@ queue_remove(Lane *lane, LaneJob *job)
 {
 	*(job->prev != NULL ? &job->prev->next : &lane->queue_head) = job->next;
 	*(job->next != NULL ? &job->next->prev : &lane->queue_tail) = job->prev;
-	job->queued = false;
-	lane->queued--;
+	change_queued(lane, job, false);
 }
 
 static void
@@ -102,6 +109,19 @@ deadline_remove(Lane *lane, LaneJob *job)
 
 /* ---- jobs --------------------------------------------------------------- */
 
+/* When it ended, and how long it had waited for what. */
+static void
+note_end(Lane *lane, LaneJob *job)
+{
+	LaneCounters *counters = lane->settings.counters;
+	int64_t sent;
+
+	job->ended = clock_us();
+	sent = job->sent != 0 ? job->sent : job->ended;
+	counter_add(&counters->queue_us, (uint64_t) (sent - job->submitted));
+	counter_add(&counters->database_us, (uint64_t) (job->ended - sent));
+}
+
 /* Take a job out of everything it stands in; a slot stays, empty. */
 static void
 forget(Lane *lane, LaneJob *job)
@@ -118,14 +138,19 @@ static void
 finish(Lane *lane, LaneJob *job, LaneEnd end, DbReply *reply)
 {
 	forget(lane, job);
+	note_end(lane, job);
+	counter_add(&lane->settings.counters->ended[end], 1);
 	job->done(job, end, reply);
 }
 
 void
 lane_abandon(Lane *lane, LaneJob *job)
 {
-	if (job->active)
-		forget(lane, job);
+	if (!job->active)
+		return;
+	forget(lane, job);
+	note_end(lane, job);
+	counter_add(&lane->settings.counters->ended[LANE_LEFT], 1);
 }
 
 static void
@@ -144,21 +169,24 @@ has_hope(const Lane *lane)
 	return false;
 }
 
+static bool
+refuse(Lane *lane, LaneEnd why, LaneEnd *refusal)
+{
+	counter_add(&lane->settings.counters->ended[why], 1);
+	*refusal = why;
+	return false;
+}
+
 bool
 lane_submit(Lane *lane, LaneJob *job, LaneEnd *refusal)
 {
 	job->slot = NULL;
+	job->sent = job->ended = 0;
 	job->active = job->queued = job->resent = false;
 	if (!has_hope(lane))
-	{
-		*refusal = LANE_DOWN;
-		return false;
-	}
+		return refuse(lane, LANE_DOWN, refusal);
 	if (lane->queued >= lane->settings.max_queue)
-	{
-		*refusal = LANE_FULL;
-		return false;
-	}
+		return refuse(lane, LANE_FULL, refusal);
 	queue_append(lane, job);
 	deadline_append(lane, job);
 	return true;
@@ -194,7 +222,7 @@ is_in_vain(const Lane *lane, const LaneJob *job)
 
 /* A job that could not be sent stays at the head of the queue, if it is kept at all. */
 static void
-send_first(Lane *lane, Flight *flight)
+send_first(Lane *lane, Flight *flight, int64_t now)
 {
 	LaneJob *job = lane->queue_head;
 
@@ -206,6 +234,8 @@ send_first(Lane *lane, Flight *flight)
 	if (!db_send(flight->conn, job->call, job->params))
 		return;
 	queue_remove(lane, job);
+	job->sent = now;
+	counter_add(&lane->settings.counters->in_flight, 1);
 	job->slot = &flight->slots[(flight->first + flight->count++) % DB_MAX_DEPTH];
 	*job->slot = job;
 }
@@ -213,10 +243,11 @@ send_first(Lane *lane, Flight *flight)
 void
 lane_pump(Lane *lane)
 {
+	int64_t now = lane->queue_head != NULL ? clock_us() : 0;
 	Flight *flight;
 
 	while (lane->queue_head != NULL && (flight = flight_with_room(lane)) != NULL)
-		send_first(lane, flight);
+		send_first(lane, flight, now);
 	for (unsigned i = 0; i < lane->settings.connections; i++)
 	{
 		flight = &lane->flights[i];
@@ -229,7 +260,7 @@ lane_pump(Lane *lane)
 
 /* The oldest job in flight, out of its slot; NULL if it was abandoned. */
 static LaneJob *
-flight_pop(Flight *flight)
+flight_pop(Lane *lane, Flight *flight)
 {
 	LaneJob *job = flight->slots[flight->first];
 
@@ -237,6 +268,7 @@ flight_pop(Flight *flight)
 	flight->count--;
 	flight->closed = flight->closed && flight->count > 0;
 	flight->asked = 0;
+	counter_add(&lane->settings.counters->in_flight, -UINT64_C(1));
 	return job;
 }
 
@@ -244,7 +276,7 @@ static void
 flight_answered(void *owner, unsigned number, DbReply *reply)
 {
 	Lane *lane = owner;
-	LaneJob *job = flight_pop(&lane->flights[number]);
+	LaneJob *job = flight_pop(lane, &lane->flights[number]);
 
 	if (job != NULL)
 		finish(lane, job, LANE_ANSWERED, reply);
@@ -261,7 +293,7 @@ flight_skipped(void *owner, unsigned number)
 {
 	Lane *lane = owner;
 	Flight *flight = &lane->flights[number];
-	LaneJob *job = flight_pop(flight);
+	LaneJob *job = flight_pop(lane, flight);
 
 	if (job == NULL)
 	{
@@ -280,6 +312,7 @@ job_lost(Lane *lane, LaneJob *job)
 	{
 		job->slot = NULL;
 		job->resent = true;
+		counter_add(&lane->settings.counters->resent, 1);
 		queue_prepend(lane, job);
 	}
 	else
@@ -293,6 +326,7 @@ flight_down(void *owner, unsigned number)
 	Lane *lane = owner;
 	Flight *flight = &lane->flights[number];
 
+	counter_add(&lane->settings.counters->in_flight, -(uint64_t) flight->count);
 	while (flight->count > 0)
 	{
 		LaneJob *job = flight->slots[(flight->first + --flight->count) % DB_MAX_DEPTH];
@@ -414,6 +448,7 @@ flight_open(Lane *lane, Loop *loop, unsigned number)
 	flight->settings.asynchronous_commit = lane->settings.repeatable;
 	flight->settings.changes = !lane->settings.repeatable;
 	flight->settings.pooled = lane->settings.pooled;
+	flight->settings.counters = lane->settings.counters;
 	flight->conn = db_open(loop, &flight->settings, &client, number);
 	return flight->conn != NULL;
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "call.h"
+#include "counters.h"
 #include "db.h"
 
 #define LANE_MAX_CONNECTIONS 64
@@ -46,11 +47,14 @@ struct LaneJob
 {
 	const Call *call;
 	const char *params[CALL_MAX_PARAMS];
+	int64_t submitted; /* now */
 	int64_t deadline;
 	void (*done)(LaneJob *job, LaneEnd end, DbReply *reply);
 	bool (*left)(const LaneJob *job);
 
-	/* the lane's own */
+	/* the lane's own; the times may be read in done */
+	int64_t sent;             /* the last time, or 0 */
+	int64_t ended;            /* or 0 */
 	LaneJob **slot;           /* place among those in flight, or NULL */
 	LaneJob *prev, *next;     /* neighbours in the queue */
 	LaneJob *older, *younger; /* neighbours by deadline */
@@ -69,6 +73,7 @@ typedef struct LaneSettings
 	int64_t timeout_us;
 	bool repeatable; /* calls may be sent again: reads */
 	bool pooled;     /* a pooler hands out servers for a transaction at a time */
+	LaneCounters *counters;
 } LaneSettings;
 
 extern Lane *lane_open(Loop *loop, const LaneSettings *settings);

@@ -67,7 +67,7 @@ answer_and_close(struct MHD_Connection *connection, Http *http, unsigned status)
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	if (info != NULL)
-		reply_send_for_library(http, status, info->connect_fd);
+		reply_send_for_library(http, connection, status, info->connect_fd);
 	return MHD_NO;
 }
 
@@ -81,7 +81,7 @@ MHD_queue_response(struct MHD_Connection *connection, unsigned status,
 
 	if (http != NULL && would_answer_twice(connection))
 		return answer_and_close(connection, http, status);
-	ours = http != NULL ? reply_for_library(http, status) : NULL;
+	ours = http != NULL ? reply_for_library(http, connection, status) : NULL;
 	if (ours == NULL)
 		return library_function(connection, status, response);
 	result = library_function(connection, status, ours);

@@ -2,12 +2,18 @@
  * log.c
  *		Builds log lines in a buffer on the stack and writes each at once.
  *
+ * Owns the log file.  Its descriptor keeps its number when it is opened again,
+ * so that a worker that is about to write finds the old file or the new one.
+ *
  * Whatever is not a constant of ours is escaped as in JSON, in both formats:
  * no client can break a line or fake one.
  */
 #include "log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
@@ -19,6 +25,9 @@
 
 static LogFormat log_format = LOG_TEXT;
 static LogLevel log_level = LOG_NOTICE;
+static const char *log_path; /* NULL: standard error */
+static int log_fd = STDERR_FILENO;
+static atomic_uint_fast64_t lost_lines;
 
 static const char *const level_names[] = {"error", "warning", "notice", "info", "debug"};
 
@@ -36,6 +45,57 @@ log_setup(LogFormat format, LogLevel level)
 {
 	log_format = format;
 	log_level = level;
+}
+
+static int
+open_file(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+}
+
+bool
+log_open(const char *path)
+{
+	int fd = open_file(path);
+
+	if (fd < 0)
+		return false;
+	log_fd = fd;
+	log_path = path;
+	return true;
+}
+
+void
+log_reopen(void)
+{
+	int fd;
+
+	if (log_path == NULL)
+		return;
+	fd = open_file(log_path);
+	if (fd < 0 || dup3(fd, log_fd, O_CLOEXEC) < 0)
+		log_event(LOG_ERROR, "cannot open the log file \"%s\" again: %s; the old one stays in use",
+				  log_path, strerror(errno));
+	else
+		log_event(LOG_NOTICE, "the log file was opened again");
+	if (fd >= 0)
+		close(fd);
+}
+
+void
+log_close(void)
+{
+	if (log_path == NULL)
+		return;
+	close(log_fd);
+	log_fd = STDERR_FILENO;
+	log_path = NULL;
+}
+
+uint64_t
+log_lost(void)
+{
+	return atomic_load_explicit(&lost_lines, memory_order_relaxed);
 }
 
 bool
@@ -132,8 +192,9 @@ line_write(Line *line)
 	if (log_format == LOG_JSON)
 		line->text[line->used++] = '}';
 	line->text[line->used++] = '\n';
-	written = write(STDERR_FILENO, line->text, line->used);
-	(void) written; /* there is nowhere to say that the log is gone */
+	written = write(log_fd, line->text, line->used);
+	if (written != (ssize_t) line->used) /* there is nowhere else to say so */
+		atomic_fetch_add_explicit(&lost_lines, 1, memory_order_relaxed);
 }
 
 /* Control characters become blanks: a server's message may hold line ends. */
@@ -176,6 +237,32 @@ add_field(Line *line, const char *name, const char *value, size_t max)
 	line_add_quoted(line, value, max);
 }
 
+static void
+add_number(Line *line, const char *name, int64_t value)
+{
+	line_add(line, log_format == LOG_JSON ? ",\"%s\":%lld" : " %s=%lld", name, (long long) value);
+}
+
+static void
+add_times(Line *line, const LogRequest *request)
+{
+	add_number(line, "duration_us", request->duration_us);
+	if (request->queue_us >= 0)
+		add_number(line, "queue_us", request->queue_us);
+	if (request->database_us >= 0)
+		add_number(line, "database_us", request->database_us);
+}
+
+static void
+add_caller(Line *line, const LogRequest *request)
+{
+	add_field(line, "client", request->client, LOG_CLIENT_TEXT_MAX);
+	if (request->has_account)
+		add_number(line, "account_id", request->account_id);
+	if (request->has_account && request->token_id != 0)
+		add_number(line, "token_id", request->token_id);
+}
+
 void
 log_request(LogLevel level, const LogRequest *request)
 {
@@ -193,9 +280,9 @@ log_request(LogLevel level, const LogRequest *request)
 		add_field(&line, "path", request->path, LOG_CLIENT_TEXT_MAX);
 	if (request->name != NULL)
 		add_field(&line, "error", request->name, LOG_CLIENT_TEXT_MAX);
-	line_add(&line,
-			 log_format == LOG_JSON ? ",\"status\":%d,\"duration_us\":%lld"
-									: " status=%d duration_us=%lld",
-			 request->status, (long long) request->duration_us);
+	add_number(&line, "status", request->status);
+	add_times(&line, request);
+	add_number(&line, "bytes", (int64_t) request->body_bytes);
+	add_caller(&line, request);
 	line_write(&line);
 }

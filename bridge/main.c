@@ -5,6 +5,7 @@
  *
  * The main thread owns the options and the listening sockets and serves nobody.
  * SIGTERM and SIGINT stop cleanly; a second one ends the process at once.
+ * SIGHUP opens the log file again.
  */
 #include <errno.h>
 #ifdef __GLIBC__
@@ -15,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 
+#include "counters.h"
 #include "listen.h"
 #include "log.h"
 #include "options.h"
@@ -38,6 +41,9 @@ typedef struct Bridge
 	Options options;
 	Listener listeners[OPTIONS_MAX_LISTEN];
 	unsigned listening;
+	Listener admin[OPTIONS_MAX_LISTEN];
+	unsigned admin_listening;
+	CounterSet *counters;
 	Worker **workers;
 	unsigned working;
 } Bridge;
@@ -74,37 +80,71 @@ take_signals(sigset_t *signals)
 	sigemptyset(signals);
 	sigaddset(signals, SIGTERM);
 	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
+/* *done of the listeners are open afterwards. */
+static bool
+open_each(Listener *listeners, char *const *addresses, unsigned count, unsigned workers,
+		  unsigned *done)
+{
+	char message[OPTIONS_MESSAGE_MAX];
+
+	for (*done = 0; *done < count; ++*done)
+		if (!listen_open(&listeners[*done], addresses[*done], workers, message, sizeof(message)))
+		{
+			log_event(LOG_ERROR, "%s", message);
+			return false;
+		}
+	return true;
 }
 
 static bool
 open_listeners(Bridge *bridge)
 {
 	const Options *options = &bridge->options;
-	char message[OPTIONS_MESSAGE_MAX];
 
-	for (unsigned i = 0; i < options->listen_count; i++)
-	{
-		if (!listen_open(&bridge->listeners[i], options->listen[i], (unsigned) options->workers,
-						 message, sizeof(message)))
-		{
-			log_event(LOG_ERROR, "%s", message);
-			return false;
-		}
-		bridge->listening++;
-	}
+	return open_each(bridge->listeners, options->listen, options->listen_count,
+					 (unsigned) options->workers, &bridge->listening) &&
+		   open_each(bridge->admin, options->admin_listen, options->admin_listen_count, 1,
+					 &bridge->admin_listening);
+}
+
+static bool
+open_counters(Bridge *bridge)
+{
+	struct timeval now;
+
+	bridge->counters = counters_open((unsigned) bridge->options.workers);
+	if (bridge->counters == NULL)
+		return false;
+	gettimeofday(&now, NULL);
+	bridge->counters->started = (double) now.tv_sec + (double) now.tv_usec / 1e6;
+	worker_describe(bridge->counters, &bridge->options);
 	return true;
+}
+
+static bool
+open_log(const char *path)
+{
+	if (path == NULL || log_open(path))
+		return true;
+	log_event(LOG_ERROR, "cannot open the log file \"%s\": %s", path, strerror(errno));
+	return false;
 }
 
 static bool
 start_workers(Bridge *bridge)
 {
+	WorkerSetup setup = {&bridge->options, bridge->listeners, bridge->admin, bridge->counters};
+
 	bridge->workers = calloc((size_t) bridge->options.workers, sizeof(Worker *));
 	if (bridge->workers == NULL)
 		return false;
 	while (bridge->working < bridge->options.workers)
 	{
-		Worker *worker = worker_start(&bridge->options, bridge->listeners, bridge->working);
+		Worker *worker = worker_start(&setup, bridge->working);
 
 		if (worker == NULL)
 			return false;
@@ -126,8 +166,9 @@ wait_for_signal(Bridge *bridge, const sigset_t *signals)
 {
 	int signal_number = 0;
 
-	while (sigwait(signals, &signal_number) != 0)
-		continue;
+	while (sigwait(signals, &signal_number) != 0 || signal_number == SIGHUP)
+		if (signal_number == SIGHUP)
+			log_reopen();
 	log_event(LOG_NOTICE, "stopping: %s", strsignal(signal_number));
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
@@ -136,14 +177,29 @@ wait_for_signal(Bridge *bridge, const sigset_t *signals)
 }
 
 static void
-close_all(Bridge *bridge)
+close_all(Bridge *bridge, bool good)
 {
 	for (unsigned i = 0; i < bridge->working; i++)
 		worker_join(bridge->workers[i]);
 	free(bridge->workers);
 	for (unsigned i = 0; i < bridge->listening; i++)
 		listen_close(&bridge->listeners[i]);
+	for (unsigned i = 0; i < bridge->admin_listening; i++)
+		listen_close(&bridge->admin[i]);
+	counters_close(bridge->counters);
+	if (good)
+		log_event(LOG_NOTICE, "stopped");
+	log_close();
 	options_free(&bridge->options);
+}
+
+static void
+say_where(const Bridge *bridge)
+{
+	for (unsigned i = 0; i < bridge->listening; i++)
+		log_event(LOG_NOTICE, "listening on %s", bridge->listeners[i].shown);
+	for (unsigned i = 0; i < bridge->admin_listening; i++)
+		log_event(LOG_NOTICE, "monitoring on %s", bridge->admin[i].shown);
 }
 
 static int
@@ -155,18 +211,16 @@ serve(Bridge *bridge)
 	take_signals(&signals);
 	raise_descriptor_limit();
 	keep_freed_memory();
-	good = open_listeners(bridge) && start_workers(bridge);
+	good = open_log(bridge->options.log_file) && open_listeners(bridge) && open_counters(bridge) &&
+		   start_workers(bridge);
 	if (good)
 	{
-		for (unsigned i = 0; i < bridge->listening; i++)
-			log_event(LOG_NOTICE, "listening on %s", bridge->listeners[i].shown);
+		say_where(bridge);
 		wait_for_signal(bridge, &signals);
 	}
 	else
 		stop_workers(bridge);
-	close_all(bridge);
-	if (good)
-		log_event(LOG_NOTICE, "stopped");
+	close_all(bridge, good);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -26,9 +26,10 @@ typedef enum OptionKind
 	OPTION_MODE,     /* permissions of a file, in octal */
 	OPTION_CHOICE,
 	OPTION_ADDRESSES, /* may be given more than once */
-	OPTION_CONNINFO,  /* char *, as are the next two */
+	OPTION_CONNINFO,  /* char *, as are the next three */
 	OPTION_NAME,      /* one word */
-	OPTION_FILE
+	OPTION_PATH,
+	OPTION_FILE /* of options: not to be named in one */
 } OptionKind;
 
 typedef struct Option

@@ -63,6 +63,7 @@ option_size(const Option *option)
 			return OPTIONS_MAX_LISTEN * sizeof(char *);
 		case OPTION_CONNINFO:
 		case OPTION_NAME:
+		case OPTION_PATH:
 		case OPTION_FILE:
 			break;
 	}
@@ -173,37 +174,53 @@ set_name(OptionReader *reader, const Option *option, const char *where, const ch
 	return set_string(reader, option, text);
 }
 
-static void
-forget_addresses(Options *options)
+/* The list of an option that may be repeated. */
+typedef struct AddressList
 {
-	while (options->listen_count > 0)
-		free(options->listen[--options->listen_count]);
+	char **texts;
+	unsigned *count;
+} AddressList;
+
+static AddressList
+address_list(Options *options, const Option *option)
+{
+	if (option->offset == offsetof(Options, admin_listen))
+		return (AddressList){options->admin_listen, &options->admin_listen_count};
+	return (AddressList){options->listen, &options->listen_count};
+}
+
+static void
+forget_addresses(AddressList list)
+{
+	while (*list.count > 0)
+		free(list.texts[--*list.count]);
 }
 
 /* A weightier source replaces the list, the same source adds to it. */
 static bool
-add_address(OptionReader *reader, const char *where, const char *text, bool replace)
+add_address(OptionReader *reader, AddressList list, const char *where, const char *text,
+			bool replace)
 {
-	Options *options = reader->options;
-
 	if (replace)
-		forget_addresses(options);
+		forget_addresses(list);
 	if (!listen_address_is_valid(text))
 		return option_fail(reader, "%s: \"%.100s\" is not host:port, [v6]:port or unix:/path",
 						   where, text);
-	if (options->listen_count == OPTIONS_MAX_LISTEN)
+	if (*list.count == OPTIONS_MAX_LISTEN)
 		return option_fail(reader, "%s: more than %d addresses", where, OPTIONS_MAX_LISTEN);
-	options->listen[options->listen_count] = strdup(text);
-	if (options->listen[options->listen_count] == NULL)
+	list.texts[*list.count] = strdup(text);
+	if (list.texts[*list.count] == NULL)
 		return option_fail(reader, "out of memory");
-	options->listen_count++;
+	++*list.count;
 	return true;
 }
 
 /* Several addresses in one value, apart by blanks or commas. */
 static bool
-add_addresses(OptionReader *reader, const char *where, const char *text, bool replace)
+add_addresses(OptionReader *reader, const Option *option, const char *where, const char *text,
+			  bool replace)
 {
+	AddressList list = address_list(reader->options, option);
 	char *copy = strdup(text);
 	char *rest = copy;
 	char *word;
@@ -213,7 +230,7 @@ add_addresses(OptionReader *reader, const char *where, const char *text, bool re
 	while (good && (word = strsep(&rest, " ,\t")) != NULL)
 		if (*word != '\0')
 		{
-			good = add_address(reader, where, word, replace && !any);
+			good = add_address(reader, list, where, word, replace && !any);
 			any = true;
 		}
 	free(copy);
@@ -239,13 +256,14 @@ set_by_kind(OptionReader *reader, const Option *option, const char *where, const
 		case OPTION_CHOICE:
 			return set_choice(reader, option, where, text);
 		case OPTION_ADDRESSES:
-			return add_addresses(reader, where, text, replace);
+			return add_addresses(reader, option, where, text, replace);
 		case OPTION_CONNINFO:
 			if (!db_conninfo_is_valid(text))
 				return option_fail(reader, "%s: this is not a connection string or URI", where);
 			return set_string(reader, option, text);
 		case OPTION_NAME:
 			return set_name(reader, option, where, text);
+		case OPTION_PATH:
 		case OPTION_FILE:
 			return set_string(reader, option, text);
 	}
@@ -274,12 +292,12 @@ same_string(const char *a, const char *b)
 }
 
 static bool
-same_addresses(const Options *a, const Options *b)
+same_addresses(AddressList a, AddressList b)
 {
-	bool same = a->listen_count == b->listen_count;
+	bool same = *a.count == *b.count;
 
-	for (unsigned i = 0; same && i < a->listen_count; i++)
-		same = strcmp(a->listen[i], b->listen[i]) == 0;
+	for (unsigned i = 0; same && i < *a.count; i++)
+		same = strcmp(a.texts[i], b.texts[i]) == 0;
 	return same;
 }
 
@@ -297,9 +315,10 @@ option_is_same(const Option *option, Options *a, Options *b)
 		case OPTION_CHOICE:
 			return *number_field(a, option) == *number_field(b, option);
 		case OPTION_ADDRESSES:
-			return same_addresses(a, b);
+			return same_addresses(address_list(a, option), address_list(b, option));
 		case OPTION_CONNINFO:
 		case OPTION_NAME:
+		case OPTION_PATH:
 		case OPTION_FILE:
 			break;
 	}
@@ -321,10 +340,12 @@ option_swap(const Option *option, Options *a, Options *b)
 	}
 	if (option->kind == OPTION_ADDRESSES)
 	{
-		unsigned count = a->listen_count;
+		unsigned *left = address_list(a, option).count;
+		unsigned *right = address_list(b, option).count;
+		unsigned count = *left;
 
-		a->listen_count = b->listen_count;
-		b->listen_count = count;
+		*left = *right;
+		*right = count;
 	}
 }
 
@@ -332,9 +353,9 @@ void
 option_free(const Option *option, Options *options)
 {
 	if (option->kind == OPTION_ADDRESSES)
-		forget_addresses(options);
+		forget_addresses(address_list(options, option));
 	if (option->kind == OPTION_CONNINFO || option->kind == OPTION_NAME ||
-		option->kind == OPTION_FILE)
+		option->kind == OPTION_PATH || option->kind == OPTION_FILE)
 	{
 		free(*string_field(options, option));
 		*string_field(options, option) = NULL;

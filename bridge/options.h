@@ -29,6 +29,8 @@ typedef struct Options
 {
 	char *listen[OPTIONS_MAX_LISTEN];
 	unsigned listen_count;
+	char *admin_listen[OPTIONS_MAX_LISTEN];
+	unsigned admin_listen_count;
 	char *db;
 	char *read_db; /* NULL: as db */
 	char *config;
@@ -41,6 +43,8 @@ typedef struct Options
 	int64_t pooler;     /* OptionsPooler */
 	int64_t log_format; /* LogFormat */
 	int64_t log_level;  /* LogLevel */
+	char *log_file;     /* NULL: standard error */
+	bool server_timing;
 	bool check;
 	bool version;
 	bool help;

@@ -1,6 +1,6 @@
 /*
  * reply.c
- *		Turns the outcome of a request into a response, and logs it.
+ *		Turns the outcome of a request into a response.
  *
  * A list goes out of the database's result without being copied; the response
  * owns that result from then on.  No message of an unforeseen error goes out.
@@ -12,10 +12,12 @@
 
 #include "clock.h"
 #include "error_body.h"
-#include "log.h"
 #include "library_answer.h"
+#include "log.h"
+#include "metrics.h"
 #include "openapi.h"
 #include "request.h"
+#include "timing.h"
 
 #define JSON_TYPE     "application/json; charset=utf-8"
 #define HEALTHY_BODY  "{\"health\":\"GOOD\"}"
@@ -28,66 +30,15 @@
 /* An error of the bridge's own with its headers. */
 #define RAW_ANSWER_MAX 1024
 
-/* Lines about answers of 500 and above, per second and worker. */
-#define LOG_ERRORS_PER_SECOND 20
-
 /* An answer on its way to become a response. */
 typedef struct Answer
 {
-	int status;
-	const char *error; /* its name, or NULL */
-	StatusAnswer said; /* what error may point into */
+	RequestEnd end;
+	StatusAnswer said; /* what the error's name may point into */
 	struct MHD_Response *response;
-	bool has_body;
+	const char *type; /* of the body, or NULL: there is none */
+	size_t length;
 } Answer;
-
-/* ---- logging ------------------------------------------------------------ */
-
-/* Bounded: an outage under load must not become a flood of lines. */
-static bool
-may_log_error(Http *http)
-{
-	int64_t second = clock_us() / CLOCK_US_PER_S;
-
-	if (second != http->log_second)
-	{
-		if (http->log_suppressed > 0)
-			log_event(LOG_NOTICE, "%u more lines about answers of 500 and above were left out",
-					  http->log_suppressed);
-		http->log_second = second;
-		http->log_lines = http->log_suppressed = 0;
-	}
-	if (http->log_lines++ < LOG_ERRORS_PER_SECOND)
-		return true;
-	http->log_suppressed++;
-	return false;
-}
-
-static void
-log_answer(const Request *request, int status, const char *error)
-{
-	const Route *route = request->match.route;
-	LogLevel level = status >= 500 && status < 505 ? LOG_NOTICE : LOG_INFO;
-	LogRequest line = {.id = request->id,
-					   .method = request->method,
-					   .route = route != NULL ? route->pattern : NULL,
-					   .path = request->path,
-					   .name = error,
-					   .status = status,
-					   .duration_us = clock_us() - request->started};
-
-	if (!log_enabled(level))
-		return;
-	if (level == LOG_NOTICE && !log_enabled(LOG_INFO) && !may_log_error(request->http))
-		return;
-	log_request(level, &line);
-}
-
-void
-reply_log_abandoned(const Request *request)
-{
-	log_answer(request, 0, NULL);
-}
 
 /* ---- headers ------------------------------------------------------------ */
 
@@ -98,22 +49,40 @@ add_header(const Answer *answer, const char *name, const char *value)
 	(void) MHD_add_response_header(answer->response, name, value);
 }
 
+/* Of what went into a lane. */
+static void
+add_timing(const Request *request, const Answer *answer)
+{
+	const LaneJob *job = &request->job;
+	char text[TIMING_TEXT_MAX];
+
+	if (job->sent != 0)
+		timing_text(text, job->sent - job->submitted, job->ended - job->sent);
+	else
+		timing_text(text, job->ended - job->submitted, -1);
+	add_header(answer, "Server-Timing", text);
+}
+
 static void
 add_headers(const Request *request, const Answer *answer)
 {
-	if (answer->has_body)
+	int status = answer->end.status;
+
+	if (answer->type != NULL)
 	{
-		add_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, JSON_TYPE);
+		add_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
 		add_header(answer, "X-Content-Type-Options", "nosniff");
 	}
 	add_header(answer, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	add_header(answer, "X-Request-Id", request->id);
-	if (answer->status == MHD_HTTP_UNAUTHORIZED)
+	if (request->job.ended != 0 && request->http->settings.server_timing)
+		add_timing(request, answer);
+	if (status == MHD_HTTP_UNAUTHORIZED)
 		add_header(answer, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-	if (answer->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		add_header(answer, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER_S);
 	if (request->match.allow[0] != '\0' &&
-		(answer->status == MHD_HTTP_METHOD_NOT_ALLOWED || request->outcome == OUTCOME_OPTIONS))
+		(status == MHD_HTTP_METHOD_NOT_ALLOWED || request->outcome == OUTCOME_OPTIONS))
 		add_header(answer, MHD_HTTP_HEADER_ALLOW, request->match.allow);
 	if (request->http->draining)
 		add_header(answer, MHD_HTTP_HEADER_CONNECTION, "close");
@@ -144,7 +113,7 @@ add_location(const Request *request, const Answer *answer)
 	char *end = location + sizeof(location) - 1;
 	size_t path_length = strlen(request->path);
 	size_t id_length;
-	const char *id = db_reply_column(request->reply, 1, &id_length);
+	const char *id = db_reply_column(request->reply, CALL_COLUMN_ID, &id_length);
 	char *out = location;
 
 	if (id == NULL)
@@ -169,16 +138,34 @@ release_reply(void *reply)
 static void
 answer_nothing(Answer *answer, int status)
 {
-	answer->status = status;
+	answer->end.status = status;
 	answer->response = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
 }
 
+/* A body that is there for ever. */
 static void
-answer_text(Answer *answer, int status, char *body)
+answer_constant(Answer *answer, const char *body, size_t length)
 {
-	answer->status = status;
-	answer->has_body = true;
-	answer->response = MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_PERSISTENT);
+	answer->end.status = MHD_HTTP_OK;
+	answer->type = JSON_TYPE;
+	answer->length = length;
+	answer->response = MHD_create_response_from_buffer(length, (void *) body,
+													   MHD_RESPMEM_PERSISTENT);
+}
+
+/* A body of malloc's, or NULL without memory; the response frees it. */
+static void
+answer_made(Answer *answer, int status, const char *type, char *body, size_t length)
+{
+	answer->end.status = status;
+	answer->type = type;
+	answer->length = length;
+	if (body == NULL)
+		return;
+	answer->response = MHD_create_response_from_buffer_with_free_callback_cls(length, body, free,
+																			  body);
+	if (answer->response == NULL)
+		free(body);
 }
 
 static void
@@ -187,27 +174,26 @@ answer_document(Answer *answer)
 	size_t length;
 	const char *document = openapi_document(&length);
 
-	answer->status = MHD_HTTP_OK;
-	answer->has_body = true;
-	answer->response = MHD_create_response_from_buffer(length, (void *) document,
-													   MHD_RESPMEM_PERSISTENT);
+	answer_constant(answer, document, length);
+}
+
+static void
+answer_metrics(const Request *request, Answer *answer)
+{
+	size_t length = 0;
+	char *text = metrics_text(request->http->settings.all, &length);
+
+	answer_made(answer, MHD_HTTP_OK, METRICS_TYPE, text, length);
 }
 
 static void
 answer_error(const Request *request, Answer *answer, const StatusError *error)
 {
-	size_t length;
+	size_t length = 0;
 	char *body = error_body(request->id, error, &length);
 
-	answer->status = error->status;
-	answer->error = error->name;
-	answer->has_body = true;
-	if (body == NULL)
-		return;
-	answer->response = MHD_create_response_from_buffer_with_free_callback_cls(length, body, free,
-																			  body);
-	if (answer->response == NULL)
-		free(body);
+	answer->end.error = error->name;
+	answer_made(answer, error->status, JSON_TYPE, body, length);
 }
 
 static void
@@ -224,7 +210,7 @@ answer_database_error(const Request *request, Answer *answer, const DbError *rai
 {
 	StatusError error = status_of_sqlstate(raised->sqlstate, raised->message, raised->detail);
 
-	if (error.status == MHD_HTTP_INTERNAL_SERVER_ERROR && may_log_error(request->http))
+	if (error.status == MHD_HTTP_INTERNAL_SERVER_ERROR && request_may_log_error(request->http))
 		log_event(LOG_ERROR, "request %s: the database raised %s: %s", request->id,
 				  raised->sqlstate != NULL ? raised->sqlstate : "an error",
 				  raised->message != NULL ? raised->message : "");
@@ -235,8 +221,9 @@ answer_database_error(const Request *request, Answer *answer, const DbError *rai
 static void
 answer_with_reply(Request *request, Answer *answer, const char *json, size_t length)
 {
-	answer->status = request->match.route->success;
-	answer->has_body = true;
+	answer->end.status = request->match.route->success;
+	answer->type = JSON_TYPE;
+	answer->length = length;
 	answer->response = MHD_create_response_from_buffer_with_free_callback_cls(length, (void *) json,
 																			  release_reply,
 																			  request->reply);
@@ -259,7 +246,7 @@ static void
 answer_json(Request *request, Answer *answer)
 {
 	size_t length;
-	const char *json = db_reply_column(request->reply, 0, &length);
+	const char *json = db_reply_column(request->reply, CALL_COLUMN_RESULT, &length);
 
 	if (json == NULL)
 		answer_nonsense(request, answer);
@@ -273,11 +260,15 @@ answer_answer(Request *request, Answer *answer)
 {
 	StatusAnswer *said = &answer->said;
 	size_t length;
-	const char *text = db_reply_column(request->reply, 0, &length);
+	const char *text = db_reply_column(request->reply, CALL_COLUMN_RESULT, &length);
 
 	if (text == NULL || !status_of_answer(text, length, said))
+	{
 		answer_nonsense(request, answer);
-	else if (said->status == MHD_HTTP_OK)
+		return;
+	}
+	answer->end.caller = said->caller;
+	if (said->status == MHD_HTTP_OK)
 		answer_with_reply(request, answer, said->body, said->length);
 	else
 	{
@@ -287,6 +278,17 @@ answer_answer(Request *request, Answer *answer)
 	}
 }
 
+/* Whom a function that raises its errors was called by. */
+static void
+take_caller(const Request *request, Answer *answer)
+{
+	size_t length;
+	const char *ids = db_reply_column(request->reply, CALL_COLUMN_CALLER, &length);
+
+	if (ids != NULL)
+		(void) status_of_caller(ids, length, &answer->end.caller);
+}
+
 static void
 answer_reply(Request *request, Answer *answer)
 {
@@ -294,11 +296,18 @@ answer_reply(Request *request, Answer *answer)
 	DbError raised;
 
 	if (db_reply_error(request->reply, &raised))
+	{
 		answer_database_error(request, answer, &raised);
-	else if (route->call.shape == CALL_VOID)
-		answer_nothing(answer, route->success);
-	else if (route->call.shape == CALL_ANSWER)
+		return;
+	}
+	if (route->call.shape == CALL_ANSWER)
+	{
 		answer_answer(request, answer);
+		return;
+	}
+	take_caller(request, answer);
+	if (route->call.shape == CALL_VOID)
+		answer_nothing(answer, route->success);
 	else
 		answer_json(request, answer);
 }
@@ -318,13 +327,16 @@ build(Request *request, Answer *answer)
 			answer_nothing(answer, MHD_HTTP_NO_CONTENT);
 			break;
 		case OUTCOME_HEALTHY:
-			answer_text(answer, MHD_HTTP_OK, HEALTHY_BODY);
+			answer_constant(answer, HEALTHY_BODY, strlen(HEALTHY_BODY));
 			break;
 		case OUTCOME_READY:
-			answer_text(answer, MHD_HTTP_OK, READY_BODY);
+			answer_constant(answer, READY_BODY, strlen(READY_BODY));
 			break;
 		case OUTCOME_OPENAPI:
 			answer_document(answer);
+			break;
+		case OUTCOME_METRICS:
+			answer_metrics(request, answer);
 			break;
 		case OUTCOME_OPEN:
 			answer_case(request, answer, STATUS_INTERNAL);
@@ -342,8 +354,11 @@ reply_queue(Request *request)
 	if (answer.response == NULL)
 		return MHD_NO;
 	add_headers(request, &answer);
-	log_answer(request, answer.status, answer.error);
-	result = library_queue_response(request->connection, (unsigned) answer.status, answer.response);
+	if (!request->match.head)
+		answer.end.body_bytes = answer.length;
+	request_end(request, &answer.end);
+	result = library_queue_response(request->connection, (unsigned) answer.end.status,
+									answer.response);
 	MHD_destroy_response(answer.response);
 	request->answered = true;
 	return result;
@@ -369,32 +384,34 @@ case_of_library(unsigned status, StatusCase *which)
 }
 
 static bool
-start_for_library(Http *http, unsigned status, Request *request)
+start_for_library(Http *http, struct MHD_Connection *connection, unsigned status, Request *request)
 {
-	*request = (Request){.http = http, .started = clock_us(), .method = "", .path = ""};
+	*request = (Request){
+		.http = http, .connection = connection, .started = clock_us(), .method = "", .path = ""};
 	request->outcome = OUTCOME_REFUSED;
 	uuid_next(&http->uuids, request->id);
 	return case_of_library(status, &request->refusal);
 }
 
 struct MHD_Response *
-reply_for_library(Http *http, unsigned status)
+reply_for_library(Http *http, struct MHD_Connection *connection, unsigned status)
 {
 	Request request;
 	Answer answer = {0};
 
-	if (!start_for_library(http, status, &request))
+	if (!start_for_library(http, connection, status, &request))
 		return NULL;
 	build(&request, &answer);
 	if (answer.response == NULL)
 		return NULL;
 	add_headers(&request, &answer);
-	log_answer(&request, answer.status, answer.error);
+	answer.end.body_bytes = answer.length;
+	request_end(&request, &answer.end);
 	return answer.response;
 }
 
 void
-reply_send_for_library(Http *http, unsigned status, int fd)
+reply_send_for_library(Http *http, struct MHD_Connection *connection, unsigned status, int fd)
 {
 	Request request;
 	StatusError error;
@@ -403,7 +420,7 @@ reply_send_for_library(Http *http, unsigned status, int fd)
 	ssize_t sent;
 	char *body;
 
-	if (!start_for_library(http, status, &request))
+	if (!start_for_library(http, connection, status, &request))
 		return;
 	error = status_of_case(request.refusal);
 	body = error_body(request.id, &error, &length);
@@ -417,5 +434,5 @@ reply_send_for_library(Http *http, unsigned status, int fd)
 	free(body);
 	sent = send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void) sent; /* the connection is about to be closed in any case */
-	log_answer(&request, error.status, error.name);
+	request_end(&request, &(RequestEnd){error.status, error.name, length, {0}});
 }

@@ -159,6 +159,18 @@ refuse_form(Request *request, const char *version)
 	return request->outcome == OUTCOME_REFUSED;
 }
 
+/* What is served elsewhere is not found here. */
+static bool
+refuse_kind(Request *request)
+{
+	if (ROUTE_BIT(request->match.route->kind) & request->http->settings.serves)
+		return false;
+	request->match.route = NULL;
+	request->match.allow[0] = '\0';
+	refuse(request, STATUS_NO_PATH);
+	return true;
+}
+
 /* What the route's row asks of the request. */
 static void
 check_route(Request *request)
@@ -178,7 +190,11 @@ check_route(Request *request)
 static void
 find_route(Request *request)
 {
-	switch (route_find(request->method, request->path, &request->match))
+	RouteResult result = route_find(request->method, request->path, &request->match);
+
+	if (request->match.route != NULL && refuse_kind(request))
+		return;
+	switch (result)
 	{
 		case ROUTE_FOUND:
 			check_route(request);
@@ -390,7 +406,8 @@ submit(Request *request)
 	job->call = &route->call;
 	for (int i = 0; i < route->call.nparams; i++)
 		job->params[i] = parameter(request, route->sources[i]);
-	job->deadline = clock_us() + settings->timeout_us;
+	job->submitted = clock_us();
+	job->deadline = job->submitted + settings->timeout_us;
 	job->done = job_done;
 	job->left = client_left;
 	if (lane_submit(is_write(request) ? settings->write : settings->read, job, &refusal))
@@ -413,6 +430,9 @@ dispatch(Request *request)
 				request->outcome = OUTCOME_READY;
 			else
 				refuse(request, STATUS_DATABASE_AWAY);
+			break;
+		case ROUTE_METRICS:
+			request->outcome = OUTCOME_METRICS;
 			break;
 		case ROUTE_OPENAPI:
 			request->outcome = OUTCOME_OPENAPI;
@@ -452,7 +472,7 @@ request_uri_seen(void *cls, const char *uri, struct MHD_Connection *connection)
 	request->started = clock_us();
 	request->uri = uri != NULL ? uri : "";
 	request->uri_length = strlen(request->uri);
-	http->requests++;
+	counter_set(&http->counters->requests, ++http->requests);
 	return request;
 }
 
@@ -505,11 +525,11 @@ request_completed(void *cls, struct MHD_Connection *connection, void **context,
 		lane_abandon(is_write(request) ? settings->write : settings->read, &request->job);
 	}
 	if (request->begun && !request->answered)
-		reply_log_abandoned(request);
+		request_end(request, &(RequestEnd){0});
 	if (request->reply != NULL)
 		db_reply_free(request->reply);
 	free_secret(request->caller, request->caller != NULL ? strlen(request->caller) : 0);
 	free_secret(request->body, request->body_length);
-	request->http->requests--;
+	counter_set(&request->http->counters->requests, --request->http->requests);
 	free(request);
 }

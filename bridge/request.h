@@ -3,8 +3,8 @@
  *		Inside the HTTP room: the state of a worker's HTTP side, and of one
  *		request from its request line until it is completed.
  *
- * Shared by http.c (connections), request.c (life of a request) and reply.c
- * (answers); nobody else may include it.
+ * Shared by http.c (connections), request.c (life of a request), reply.c
+ * (answers) and request_end.c (counts and the log); nobody else may include it.
  */
 #ifndef PAT_BRIDGE_REQUEST_H
 #define PAT_BRIDGE_REQUEST_H
@@ -20,6 +20,7 @@
 struct Http
 {
 	HttpSettings settings;
+	HttpCounters *counters; /* of this side */
 	Loop *loop;
 	LoopWatch watch; /* libmicrohttpd's own epoll descriptor */
 	struct MHD_Daemon *daemon;
@@ -61,6 +62,7 @@ typedef enum RequestOutcome
 	OUTCOME_HEALTHY,
 	OUTCOME_READY,
 	OUTCOME_OPENAPI,
+	OUTCOME_METRICS,
 	OUTCOME_REPLIED /* with reply */
 } RequestOutcome;
 
@@ -98,6 +100,24 @@ request_handle(void *cls, struct MHD_Connection *connection, const char *url, co
 extern void request_completed(void *cls, struct MHD_Connection *connection, void **context,
 							  enum MHD_RequestTerminationCode code);
 
+/* How a request ended: what is noted of it. */
+typedef struct RequestEnd
+{
+	int status;        /* 0: the client left before there was an answer */
+	const char *error; /* its name, or NULL */
+	size_t body_bytes;
+	StatusCaller caller;
+} RequestEnd;
+
+/* Count the request, and write its line into the log (request_end.c). */
+extern void request_end(const Request *request, const RequestEnd *end);
+
+/*
+ * Whether a line about an answer of 500 and above may be written: bounded, since
+ * an outage under load must not become a flood of lines (request_end.c).
+ */
+extern bool request_may_log_error(Http *http);
+
 /* Queue the answer to a request whose outcome is known, and log it (reply.c). */
 extern enum MHD_Result reply_queue(Request *request);
 
@@ -105,15 +125,14 @@ extern enum MHD_Result reply_queue(Request *request);
  * The answer to a request that libmicrohttpd refuses with this status, logged;
  * NULL if the bridge has none (reply.c).
  */
-extern struct MHD_Response *reply_for_library(Http *http, unsigned status);
+extern struct MHD_Response *
+reply_for_library(Http *http, struct MHD_Connection *connection, unsigned status);
 
 /*
  * The same, written to the connection's socket right away, headers and all;
  * to be followed by closing it (reply.c).
  */
-extern void reply_send_for_library(Http *http, unsigned status, int fd);
-
-/* Log a request whose client left before there was an answer. */
-extern void reply_log_abandoned(const Request *request);
+extern void
+reply_send_for_library(Http *http, struct MHD_Connection *connection, unsigned status, int fd);
 
 #endif

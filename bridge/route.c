@@ -92,10 +92,12 @@ static const Route routes[] = {
 	 {ROUTE_FROM_PATH_1, ROUTE_FROM_CALLER}},
 	{.method = ROUTE_GET, .pattern = "/health", .kind = ROUTE_HEALTH, .success = 200},
 	{.method = ROUTE_GET, .pattern = "/ready", .kind = ROUTE_READY, .success = 200},
+	{.method = ROUTE_GET, .pattern = "/metrics", .kind = ROUTE_METRICS, .success = 200},
 	{.method = ROUTE_GET, .pattern = "/docs/openapi.json", .kind = ROUTE_OPENAPI, .success = 200},
 };
 
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
+_Static_assert(ROUTE_COUNT <= ROUTE_MAX, "tables beside this one are too small");
 
 static const char *const method_names[] = {"GET", "POST", "PUT", "DELETE"};
 
@@ -111,6 +113,12 @@ route_table(size_t *count)
 {
 	*count = ROUTE_COUNT;
 	return routes;
+}
+
+unsigned
+route_number(const Route *route)
+{
+	return (unsigned) (route - routes);
 }
 
 bool
@@ -293,6 +301,7 @@ route_find(const char *method, const char *path, RouteMatch *match)
 	RouteResult split;
 
 	match->route = NULL;
+	match->found = false;
 	match->allow[0] = match->values[0][0] = match->values[1][0] = '\0';
 	match->head = strcmp(method, "HEAD") == 0;
 	if (options && strcmp(path, "*") == 0)
@@ -310,6 +319,7 @@ route_find(const char *method, const char *path, RouteMatch *match)
 		if (route->method == wanted)
 		{
 			keep_values(match, values);
+			match->found = true;
 			return ROUTE_FOUND;
 		}
 		allow_row(match, route);

@@ -18,6 +18,8 @@
 /* Most segments any path may have; more cannot match and are a 404. */
 #define ROUTE_MAX_SEGMENTS 8
 #define ROUTE_ALLOW_MAX    64
+/* Most rows of the table, for tables beside it. */
+#define ROUTE_MAX          32
 
 typedef enum RouteMethod
 {
@@ -30,11 +32,18 @@ typedef enum RouteMethod
 
 typedef enum RouteKind
 {
-	ROUTE_CALL,   /* answered by a SQL function */
-	ROUTE_HEALTH, /* answered by the bridge: the process is alive */
-	ROUTE_READY,  /* answered by the bridge: the read lane is up */
-	ROUTE_OPENAPI /* answered by the bridge: the document of this API */
+	ROUTE_CALL,    /* answered by a SQL function */
+	ROUTE_HEALTH,  /* answered by the bridge: the process is alive */
+	ROUTE_READY,   /* answered by the bridge: the read lane is up */
+	ROUTE_METRICS, /* answered by the bridge: its counters */
+	ROUTE_OPENAPI  /* answered by the bridge: the document of this API */
 } RouteKind;
+
+/* A set of kinds: what is served at an address. */
+#define ROUTE_BIT(kind) (1U << (kind))
+#define ROUTE_ALL       (~0U)
+#define ROUTE_FOR_MONITORS \
+	(ROUTE_BIT(ROUTE_HEALTH) | ROUTE_BIT(ROUTE_READY) | ROUTE_BIT(ROUTE_METRICS))
 
 typedef enum RouteLane
 {
@@ -75,6 +84,7 @@ typedef enum RouteResult
 typedef struct RouteMatch
 {
 	const Route *route;                    /* set for ROUTE_FOUND, and where any row has the path */
+	bool found;                            /* the row takes the method, too */
 	bool head;                             /* the request was HEAD */
 	char allow[ROUTE_ALLOW_MAX];           /* "GET, HEAD, OPTIONS" */
 	char values[2][ROUTE_SEGMENT_MAX + 1]; /* the pattern's :names, decoded */
@@ -98,6 +108,9 @@ extern bool route_takes_body(const Route *route);
 
 /* The table, for tests and for checks over all rows. */
 extern const Route *route_table(size_t *count);
+
+/* The row's place in the table, below ROUTE_MAX. */
+extern unsigned route_number(const Route *route);
 
 /*
  * Percent-decode one segment into dst (room for ROUTE_SEGMENT_MAX + 1).

@@ -42,11 +42,13 @@ session_settings(char *sql, int64_t timeout_ms, bool asynchronous_commit)
 void
 session_call(char *sql, const char *schema, const Call *call)
 {
-	const char *format = "SELECT %s.%s(%s)";
+	const char *id = call->shape == CALL_JSON_WITH_ID ? ", made OPERATOR(pg_catalog.->>) 'id'" : "";
 
-	if (call->shape == CALL_JSON_WITH_ID)
-		format = "SELECT made, made OPERATOR(pg_catalog.->>) 'id' FROM %s.%s(%s) AS made";
-	snprintf(sql, SESSION_SQL_MAX, format, schema, call->function, call->arguments);
+	if (call->shape == CALL_ANSWER)
+		snprintf(sql, SESSION_SQL_MAX, "SELECT %s.%s(%s)", schema, call->function, call->arguments);
+	else
+		snprintf(sql, SESSION_SQL_MAX, "SELECT made, %s.pat_last_caller()%s FROM %s.%s(%s) AS made",
+				 schema, id, schema, call->function, call->arguments);
 }
 
 bool

@@ -13,7 +13,7 @@
 
 #include "call.h"
 
-#define SESSION_SQL_MAX 512
+#define SESSION_SQL_MAX 640
 
 /* Two quotes and every character of a name doubled, with the terminator. */
 #define SESSION_NAME_MAX (2 * 64 + 2)

@@ -115,6 +115,78 @@ status_in_sqlstate(const char *sqlstate)
 	return is_error_status(status) ? status : 0;
 }
 
+/* A number from 1 to 2147483647 at *p, moving it on; 0 if there is none. */
+static int32_t
+take_id(const char **p, const char *end)
+{
+	int64_t number = 0;
+
+	if (*p == end || **p == '0')
+		return 0;
+	for (; *p < end && is_digit(**p); (*p)++)
+	{
+		number = number * 10 + (**p - '0');
+		if (number > INT32_MAX)
+			return 0;
+	}
+	return (int32_t) number;
+}
+
+bool
+status_of_caller(const char *text, size_t length, StatusCaller *caller)
+{
+	const char *p = text;
+	const char *end = text + length;
+	bool negative = length > 0 && *p == '-';
+	int32_t account;
+	int32_t token = 0;
+
+	*caller = (StatusCaller){0};
+	p += negative;
+	account = take_id(&p, end);
+	if (account == 0 || p == end || *p++ != ' ')
+		return false;
+	if (p < end && *p == '-')
+		p++;
+	else if ((token = take_id(&p, end)) == 0)
+		return false;
+	if (p != end)
+		return false;
+	*caller = (StatusCaller){true, negative ? -account : account, token};
+	return true;
+}
+
+static size_t
+count_letters(const char *text, size_t length)
+{
+	size_t count = 0;
+
+	while (count < length && ((text[count] | 0x20) >= 'a' && (text[count] | 0x20) <= 'z'))
+		count++;
+	return count;
+}
+
+/* " NotFoundError", if an error is to be there, and " 7 12", if somebody is known. */
+static bool
+take_rest_of_line(const char *rest, size_t length, StatusAnswer *answer)
+{
+	size_t name = 0;
+
+	if (answer->status != 200)
+	{
+		name = length > 0 && rest[0] == ' ' ? count_letters(rest + 1, length - 1) : 0;
+		if (name == 0 || name >= STATUS_NAME_SIZE)
+			return false;
+		memcpy(answer->name, rest + 1, name);
+		rest += name + 1;
+		length -= name + 1;
+	}
+	answer->name[name] = '\0';
+	if (length == 0)
+		return answer->status != 200;
+	return rest[0] == ' ' && status_of_caller(rest + 1, length - 1, &answer->caller);
+}
+
 bool
 status_of_answer(const char *text, size_t length, StatusAnswer *answer)
 {
@@ -124,17 +196,11 @@ status_of_answer(const char *text, size_t length, StatusAnswer *answer)
 	if (line < 3)
 		return false;
 	answer->status = three_digits(text);
-	answer->name[0] = '\0';
+	answer->caller = (StatusCaller){0};
 	answer->body = end + 1;
 	answer->length = length - line - 1;
-	if (answer->status == 200)
-		return line == 3;
-	if (!is_error_status(answer->status) || line < 5 || text[3] != ' ' ||
-		line - 4 >= STATUS_NAME_SIZE)
-		return false;
-	memcpy(answer->name, text + 4, line - 4);
-	answer->name[line - 4] = '\0';
-	return true;
+	return (answer->status == 200 || is_error_status(answer->status)) &&
+		   take_rest_of_line(text + 3, line - 3, answer);
 }
 
 StatusError

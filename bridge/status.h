@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* One answerable error.  The strings live as long as what they came from. */
 typedef struct StatusError
@@ -60,20 +61,37 @@ status_of_sqlstate(const char *sqlstate, const char *message, const char *detail
 
 #define STATUS_NAME_SIZE 64
 
+/* Whom the database took the caller for. */
+typedef struct StatusCaller
+{
+	bool known;
+	int32_t account; /* below 0: of admin API tokens */
+	int32_t token;   /* 0: none, a JSON Web Token */
+} StatusCaller;
+
 /* What a function that answers says. */
 typedef struct StatusAnswer
 {
 	int status;                  /* 200, or of an error from 400 to 599 */
-	char name[STATUS_NAME_SIZE]; /* of the error */
+	char name[STATUS_NAME_SIZE]; /* of the error: letters */
+	StatusCaller caller;         /* known, unless there is an error */
 	const char *body;            /* JSON, or the error's message; ends where the answer ends */
 	size_t length;
 } StatusAnswer;
 
 /*
- * Take an answer apart: a line "200" or "404 NotFoundError", the body behind
- * it.  False if it is not of that form.
+ * Take an answer apart: a line "200 7 12", "404 NotFoundError 7 12" or
+ * "401 AuthenticationRequired", the body behind it.  False if it is not of that
+ * form.
  */
 extern bool status_of_answer(const char *text, size_t length, StatusAnswer *answer)
 	__attribute__((warn_unused_result));
+
+/*
+ * Read "7 12", "-7 12" or "7 -": the ids of account and token, each from 1 to
+ * 2147483647 (an account's also below 0), in decimal without leading zeros.
+ * False, and nobody is known, if it is anything else.
+ */
+extern bool status_of_caller(const char *text, size_t length, StatusCaller *caller);
 
 #endif

@@ -2,13 +2,19 @@
  * worker.c
  *		The event loop: accept, run HTTP, pump the lanes, mind the time.
  *
- * Owns its loop, lanes and HTTP side; the listening sockets belong to main.
+ * Owns its loop, lanes and HTTP sides; the listening sockets belong to main.
  * Everything runs in the worker's thread but worker_start, _stop and _join.
+ *
+ * The addresses for monitoring are the first worker's: any worker can tell what
+ * all have counted, and a limit that is one worker's is exact.  They have
+ * connections of their own, so that clients that take all those of the API do
+ * not lock monitoring out.
  */
 #include "worker.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -38,12 +44,25 @@
 #define READ_DEPTH  64
 #define WRITE_DEPTH 1
 
+typedef struct Gate Gate;
+
 typedef struct Acceptor
 {
-	Worker *worker;
+	Gate *gate;
 	LoopWatch watch;
 	int fd;
 } Acceptor;
+
+/* An HTTP side and the sockets that lead to it. */
+struct Gate
+{
+	Loop *loop;
+	Http *http;         /* NULL: there is no such side here */
+	int64_t accept_due; /* accept again from then on */
+	bool accepting;
+	unsigned acceptor_count;
+	Acceptor acceptors[OPTIONS_MAX_LISTEN];
+};
 
 struct Worker
 {
@@ -53,45 +72,42 @@ struct Worker
 	int stop_fd;
 	bool stopping;
 	int64_t stop_due;
-	int64_t accept_due; /* accept again from then on */
-	bool accepting;
 	Lane *read;
 	Lane *write;
-	Http *http;
-	unsigned acceptor_count;
-	Acceptor acceptors[OPTIONS_MAX_LISTEN];
+	Gate api;
+	Gate admin;
 };
 
 /* ---- accepting ---------------------------------------------------------- */
 
 static void
-stop_accepting(Worker *worker)
+stop_accepting(Gate *gate)
 {
-	for (unsigned i = 0; i < worker->acceptor_count; i++)
-		loop_unwatch(&worker->loop, &worker->acceptors[i].watch);
-	worker->accepting = false;
+	for (unsigned i = 0; i < gate->acceptor_count; i++)
+		loop_unwatch(gate->loop, &gate->acceptors[i].watch);
+	gate->accepting = false;
 }
 
 static void
-start_accepting(Worker *worker)
+start_accepting(Gate *gate)
 {
-	worker->accepting = true;
-	for (unsigned i = 0; i < worker->acceptor_count; i++)
+	gate->accepting = true;
+	for (unsigned i = 0; i < gate->acceptor_count; i++)
 	{
-		Acceptor *acceptor = &worker->acceptors[i];
+		Acceptor *acceptor = &gate->acceptors[i];
 
-		if (!loop_watch(&worker->loop, &acceptor->watch, acceptor->fd, EPOLLIN))
+		if (!loop_watch(gate->loop, &acceptor->watch, acceptor->fd, EPOLLIN))
 			log_event(LOG_ERROR, "cannot watch a listening socket: %s", strerror(errno));
 	}
 }
 
 /* Out of descriptors or memory: others may free some soon. */
 static void
-pause_accepting(Worker *worker)
+pause_accepting(Gate *gate)
 {
 	log_event(LOG_WARNING, "cannot accept a connection: %s", strerror(errno));
-	worker->accept_due = clock_us() + ACCEPT_PAUSE_US;
-	stop_accepting(worker);
+	gate->accept_due = clock_us() + ACCEPT_PAUSE_US;
+	stop_accepting(gate);
 }
 
 static bool
@@ -104,10 +120,10 @@ static void
 on_connections(void *owner, uint32_t events)
 {
 	Acceptor *acceptor = owner;
-	Worker *worker = acceptor->worker;
+	Gate *gate = acceptor->gate;
 
 	(void) events;
-	for (int i = 0; i < ACCEPTS_PER_TURN && http_has_room(worker->http); i++)
+	for (int i = 0; i < ACCEPTS_PER_TURN && http_has_room(gate->http); i++)
 	{
 		struct sockaddr_storage addr;
 		socklen_t size = sizeof(addr);
@@ -117,23 +133,34 @@ on_connections(void *owner, uint32_t events)
 		if (fd < 0)
 		{
 			if (!is_passing(errno))
-				pause_accepting(worker);
+				pause_accepting(gate);
 			return;
 		}
-		http_adopt(worker->http, fd, (struct sockaddr *) &addr, size);
+		http_adopt(gate->http, fd, (struct sockaddr *) &addr, size);
 	}
 }
 
 /* Watch the listening sockets exactly while connections can be taken. */
 static void
-mind_acceptors(Worker *worker, int64_t now)
+mind_gate(Gate *gate, bool open, int64_t now)
 {
-	bool wanted = !worker->stopping && http_has_room(worker->http) && now >= worker->accept_due;
+	bool wanted = open && http_has_room(gate->http) && now >= gate->accept_due;
 
-	if (wanted && !worker->accepting)
-		start_accepting(worker);
-	else if (!wanted && worker->accepting)
-		stop_accepting(worker);
+	if (wanted && !gate->accepting)
+		start_accepting(gate);
+	else if (!wanted && gate->accepting)
+		stop_accepting(gate);
+}
+
+/* When the gate wants a turn of the loop even if nothing happens. */
+static int64_t
+gate_next_due(Gate *gate, bool open)
+{
+	int64_t due = http_next_due(gate->http);
+
+	if (open && !gate->accepting && http_has_room(gate->http))
+		return gate->accept_due < due ? gate->accept_due : due;
+	return due;
 }
 
 /* ---- the loop ----------------------------------------------------------- */
@@ -149,7 +176,9 @@ on_stop(void *owner, uint32_t events)
 		return;
 	worker->stopping = true;
 	worker->stop_due = clock_us() + STOP_GRACE_US;
-	http_drain(worker->http);
+	http_drain(worker->api.http);
+	if (worker->admin.http != NULL)
+		http_drain(worker->admin.http);
 }
 
 static int64_t
@@ -164,11 +193,11 @@ timeout_ms(Worker *worker)
 	int64_t due = earlier(lane_next_due(worker->read), lane_next_due(worker->write));
 	int64_t left;
 
-	due = earlier(due, http_next_due(worker->http));
+	due = earlier(due, gate_next_due(&worker->api, !worker->stopping));
+	if (worker->admin.http != NULL)
+		due = earlier(due, gate_next_due(&worker->admin, true));
 	if (worker->stopping)
 		due = earlier(due, worker->stop_due);
-	else if (!worker->accepting && http_has_room(worker->http))
-		due = earlier(due, worker->accept_due);
 	if (due == CLOCK_NEVER)
 		return -1;
 	left = due - clock_us();
@@ -178,7 +207,15 @@ timeout_ms(Worker *worker)
 static bool
 is_over(const Worker *worker, int64_t now)
 {
-	return worker->stopping && (http_busy(worker->http) == 0 || now >= worker->stop_due);
+	return worker->stopping && (http_busy(worker->api.http) == 0 || now >= worker->stop_due);
+}
+
+/* Open until the end: who watches sees the requests under way finish. */
+static void
+turn_admin(Worker *worker, int64_t now)
+{
+	http_run(worker->admin.http);
+	mind_gate(&worker->admin, true, now);
 }
 
 static void
@@ -190,10 +227,12 @@ turn(Worker *worker)
 	now = clock_us();
 	lane_tick(worker->read, now);
 	lane_tick(worker->write, now);
-	http_run(worker->http);
+	http_run(worker->api.http);
 	lane_pump(worker->read);
 	lane_pump(worker->write);
-	mind_acceptors(worker, now);
+	mind_gate(&worker->api, !worker->stopping, now);
+	if (worker->admin.http != NULL)
+		turn_admin(worker, now);
 }
 
 static void *
@@ -203,10 +242,11 @@ run(void *arg)
 
 	while (!is_over(worker, clock_us()))
 		turn(worker);
-	stop_accepting(worker);
+	stop_accepting(&worker->api);
+	stop_accepting(&worker->admin);
 	lane_stop(worker->read);
 	lane_stop(worker->write);
-	http_run(worker->http);
+	http_run(worker->api.http);
 	return NULL;
 }
 
@@ -215,8 +255,10 @@ run(void *arg)
 static void
 worker_free(Worker *worker)
 {
-	if (worker->http != NULL)
-		http_close(worker->http);
+	if (worker->api.http != NULL)
+		http_close(worker->api.http);
+	if (worker->admin.http != NULL)
+		http_close(worker->admin.http);
 	if (worker->read != NULL)
 		lane_close(worker->read);
 	if (worker->write != NULL)
@@ -228,7 +270,7 @@ worker_free(Worker *worker)
 }
 
 static Lane *
-open_lane(Worker *worker, const Options *options, bool write)
+open_lane(Worker *worker, const Options *options, Counters *counters, bool write)
 {
 	LaneSettings settings = {
 		.name = write ? "write" : "read",
@@ -239,51 +281,114 @@ open_lane(Worker *worker, const Options *options, bool write)
 		.timeout_us = options->request_timeout_ms * CLOCK_US_PER_MS,
 		.repeatable = !write,
 		.pooled = options->pooler == OPTIONS_POOLER_TRANSACTION,
+		.counters = &counters->lanes[write ? COUNTERS_WRITE : COUNTERS_READ],
 	};
 
 	return lane_open(&worker->loop, &settings);
 }
 
 static bool
-open_parts(Worker *worker, const Options *options)
+open_lanes(Worker *worker, const Options *options, Counters *counters)
 {
+	worker->read = open_lane(worker, options, counters, false);
+	worker->write = open_lane(worker, options, counters, true);
+	return worker->read != NULL && worker->write != NULL;
+}
+
+/* Rounded up: each worker has room for one. */
+static unsigned
+connections_per_worker(const Options *options)
+{
+	return (unsigned) ((options->max_connections + options->workers - 1) / options->workers);
+}
+
+static bool
+open_api(Worker *worker, HttpSettings settings, const Options *options)
+{
+	settings.max_connections = connections_per_worker(options);
+	settings.serves = options->admin_listen_count > 0 ? ROUTE_ALL & ~ROUTE_BIT(ROUTE_METRICS)
+													  : ROUTE_ALL;
+	settings.side = COUNTERS_API;
+	worker->api.http = http_open(&worker->loop, &settings);
+	return worker->api.http != NULL;
+}
+
+static bool
+open_admin(Worker *worker, HttpSettings settings)
+{
+	settings.max_connections = HTTP_ADMIN_CONNECTIONS;
+	settings.serves = ROUTE_FOR_MONITORS;
+	settings.side = COUNTERS_ADMIN;
+	worker->admin.http = http_open(&worker->loop, &settings);
+	return worker->admin.http != NULL;
+}
+
+static bool
+open_parts(Worker *worker, const WorkerSetup *setup, unsigned number)
+{
+	const Options *options = setup->options;
 	HttpSettings settings = {
-		.max_connections = (unsigned) ((options->max_connections + options->workers - 1) /
-									   options->workers),
 		.timeout_us = options->request_timeout_ms * CLOCK_US_PER_MS,
+		.server_timing = options->server_timing,
+		.counters = &setup->counters->each[number],
+		.all = setup->counters,
 	};
 
 	worker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (worker->stop_fd < 0 || !loop_open(&worker->loop) ||
-		!loop_watch(&worker->loop, &worker->stop_watch, worker->stop_fd, EPOLLIN))
+		!loop_watch(&worker->loop, &worker->stop_watch, worker->stop_fd, EPOLLIN) ||
+		!open_lanes(worker, options, settings.counters))
 		return false;
-	worker->read = settings.read = open_lane(worker, options, false);
-	worker->write = settings.write = open_lane(worker, options, true);
-	if (worker->read == NULL || worker->write == NULL)
-		return false;
-	worker->http = http_open(&worker->loop, &settings);
-	return worker->http != NULL;
+	settings.read = worker->read;
+	settings.write = worker->write;
+	return open_api(worker, settings, options) &&
+		   (worker->admin.acceptor_count == 0 || open_admin(worker, settings));
+}
+
+static void
+fill_gate(Worker *worker, Gate *gate, const Listener *listeners, unsigned count, unsigned number)
+{
+	gate->loop = &worker->loop;
+	gate->acceptor_count = count;
+	for (unsigned i = 0; i < count; i++)
+	{
+		Acceptor *acceptor = &gate->acceptors[i];
+
+		acceptor->gate = gate;
+		acceptor->fd = listeners[i].fds[number];
+		acceptor->watch = (LoopWatch) LOOP_WATCH_INIT(on_connections, acceptor);
+	}
+}
+
+void
+worker_describe(CounterSet *counters, const Options *options)
+{
+	uint64_t workers = (uint64_t) options->workers;
+
+	snprintf(counters->http_library, sizeof(counters->http_library), "%s", http_library_version());
+	db_library_version(counters->db_library, sizeof(counters->db_library));
+	counters->lane_connections[COUNTERS_READ] = workers * (uint64_t) options->read_connections;
+	counters->lane_connections[COUNTERS_WRITE] = workers * (uint64_t) options->write_connections;
+	counters->connection_limits[COUNTERS_API] = workers * connections_per_worker(options);
+	if (options->admin_listen_count > 0)
+		counters->connection_limits[COUNTERS_ADMIN] = HTTP_ADMIN_CONNECTIONS;
 }
 
 Worker *
-worker_start(const Options *options, const Listener *listeners, unsigned number)
+worker_start(const WorkerSetup *setup, unsigned number)
 {
+	const Options *options = setup->options;
 	Worker *worker = calloc(1, sizeof(Worker));
 
 	if (worker == NULL)
 		return NULL;
 	worker->loop.epoll_fd = worker->stop_fd = -1;
 	worker->stop_watch = (LoopWatch) LOOP_WATCH_INIT(on_stop, worker);
-	worker->acceptor_count = options->listen_count;
-	for (unsigned i = 0; i < options->listen_count; i++)
-	{
-		Acceptor *acceptor = &worker->acceptors[i];
-
-		acceptor->worker = worker;
-		acceptor->fd = listeners[i].fds[number];
-		acceptor->watch = (LoopWatch) LOOP_WATCH_INIT(on_connections, acceptor);
-	}
-	if (open_parts(worker, options) && pthread_create(&worker->thread, NULL, run, worker) == 0)
+	fill_gate(worker, &worker->api, setup->listeners, options->listen_count, number);
+	fill_gate(worker, &worker->admin, setup->admin, number == 0 ? options->admin_listen_count : 0,
+			  number);
+	if (open_parts(worker, setup, number) &&
+		pthread_create(&worker->thread, NULL, run, worker) == 0)
 		return worker;
 	log_event(LOG_ERROR, "cannot start worker %u", number + 1);
 	worker_free(worker);

@@ -2,7 +2,8 @@
  * worker.h
  *		One worker: a thread with one event loop that owns everything it uses.
  *
- * Workers share nothing.  The main thread starts them, tells them to stop, and
+ * Workers share nothing; each counts for itself, and all may read what the
+ * others counted.  The main thread starts them, tells them to stop, and
  * waits for them.
  */
 #ifndef PAT_BRIDGE_WORKER_H
@@ -10,13 +11,26 @@
 
 #include <stdbool.h>
 
+#include "counters.h"
 #include "listen.h"
 #include "options.h"
 
 typedef struct Worker Worker;
 
+/* What all workers are started with. */
+typedef struct WorkerSetup
+{
+	const Options *options;
+	const Listener *listeners; /* options->listen_count of them */
+	const Listener *admin;     /* options->admin_listen_count, each open for one worker */
+	CounterSet *counters;
+} WorkerSetup;
+
+/* Fill in what of the counters follows from the options. */
+extern void worker_describe(CounterSet *counters, const Options *options);
+
 /* NULL, with one sentence in the log, if it cannot be started. */
-extern Worker *worker_start(const Options *options, const Listener *listeners, unsigned number);
+extern Worker *worker_start(const WorkerSetup *setup, unsigned number);
 
 /* Ask for the end: no more connections; requests under way get a bounded time. */
 extern void worker_stop(Worker *worker);

@@ -9,8 +9,9 @@
  * A function that answers returns text: a line with the status, the name of a
  * refusal, and the ids of the caller once he is known ("200 7 12",
  * "401 AuthenticationRequired", "404 NotFoundError 7 12"; "-" for the token of
- * a JWT), and behind it the JSON or the message.  Since it does not fail, calls of it can share a transaction,
- * and a flood of bad tokens neither aborts any nor fills the server log.
+ * a JWT), and behind it the JSON or the message.  Since it does not fail,
+ * calls of it can share a transaction, and a flood of bad tokens neither aborts
+ * any nor fills the server log.
  */
 #include "postgres.h"
 
@@ -127,8 +128,8 @@ pat_list_for_service_account(PG_FUNCTION_ARGS)
 {
 	PatCaller caller;
 	int32 id = 0;
-	const PatRefusal *refusal =
-		check_list_for_service_account(fcinfo, text_arg(fcinfo, 0), &caller, &id);
+	const PatRefusal *refusal = check_list_for_service_account(fcinfo, text_arg(fcinfo, 0), &caller,
+															   &id);
 
 	return list_or_raise(refusal, id);
 }
@@ -153,8 +154,8 @@ pat_answer_list_for_service_account(PG_FUNCTION_ARGS)
 {
 	PatCaller caller;
 	int32 id = 0;
-	const PatRefusal *refusal =
-		check_list_for_service_account(fcinfo, text_arg(fcinfo, 0), &caller, &id);
+	const PatRefusal *refusal = check_list_for_service_account(fcinfo, text_arg(fcinfo, 0), &caller,
+															   &id);
 
 	return answer(refusal, &caller, id);
 }

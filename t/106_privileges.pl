@@ -1,5 +1,6 @@
 # Who may do what in the database: PUBLIC nothing; a role that got pat_grant_api exactly the functions
-# that take a caller_token, by which it lists with a good token and reaches no row in another way.
+# that take a caller_token, and pat_last_caller, by which it lists with a good token and reaches no row
+# in another way.
 
 use strict;
 use warnings;
@@ -74,7 +75,7 @@ for my $call ("pat_list_for_service_account('1', 'x')", "pat_caller('x')", "pat_
 
 $node->safe_psql('postgres', "SELECT $schema.pat_grant_api('regress_pat_api')");
 my @functions = split /\n/, $node->safe_psql('postgres', <<~"SQL");
-	$members SELECT p.oid::regprocedure || '|' || ('caller_token' = ANY (coalesce(p.proargnames, '{}')))
+	$members SELECT p.oid::regprocedure || '|' || ('caller_token' = ANY (coalesce(p.proargnames, '{}')) OR p.proname = 'pat_last_caller')
 		|| '|' || has_function_privilege('regress_pat_api', p.oid, 'EXECUTE')
 	FROM member JOIN pg_proc p ON p.oid = objid WHERE classid = 'pg_proc'::regclass ORDER BY 1;
 	SQL

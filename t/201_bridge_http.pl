@@ -290,6 +290,7 @@ sub head_is_as_get
 	for my $headers ($get{headers}, $head{headers})
 	{
 		delete @{$headers}{qw(date x-request-id)};
+		$headers->{'server-timing'} =~ s/[\d.]+/TIME/g if $headers->{'server-timing'};
 	}
 	is_deeply($head{headers}, $get{headers}, '... and the other headers');
 	ok($wire->goes_on, '... and sends no body');

@@ -1,5 +1,6 @@
-# What the logs say: every request under the id that the client got, in lines that nobody outside
-# can break or fake; and what they do not say: with the server logging all it can and the bridge at
+# What the logs say: every request under the id that the client got, with its times, its size and who
+# asked, in lines that nobody outside can break or fake; that no line is lost when the file is
+# rotated; and what they do not say: with the server logging all it can and the bridge at
 # its most talkative, no token that was sent or made is in either log, nor in an error.
 
 use strict;
@@ -9,7 +10,9 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use PatTest;
+use IPC::Run ();
 use PatBridge;
+use PatLoad;
 use PatWire;
 
 my $node = new_cluster('logs', sealed => 1, settings => <<~'CONF');
@@ -42,6 +45,11 @@ $node->safe_psql('postgres', "REVOKE EXECUTE ON FUNCTION $_ FROM half")
 
 my ($bridge, %secret, @answers);
 
+# Whom a token belongs to: "account token", for those that can be used.
+my %who = map { split /\|/ } split /\n/, $node->safe_psql('postgres', join ' UNION ALL ', map { <<~"SQL" } $admin, @$sample{qw(viewer bot)});
+	SELECT '$_', account_id || ' ' || id FROM pat_token WHERE secret_hash = sha256('$_')
+	SQL
+
 # Keeps the answer, with what its line in the log must say.
 sub noted
 {
@@ -54,8 +62,19 @@ sub call
 {
 	my ($method, $place, $route, %option) = @_;
 	$secret{ $option{token} }++ if defined $option{token};
-	return noted(
+	my $answer = noted(
 		http_call($bridge->url($place), method => $method, %option), $method, $route);
+	$answers[-1]{who} = $who{ ($option{token} || '') =~ s/\ABearer //r };
+	return $answer;
+}
+
+# Takes note of a token that was made.
+sub learn
+{
+	my ($made) = @_;
+	$secret{ $made->{secret} }++;
+	$who{ $made->{secret} } = "$made->{userId} $made->{id}";
+	return;
 }
 
 # One of everything that carries or makes a token.
@@ -76,14 +95,15 @@ sub talk
 	my $made = from_json(
 		call('POST', $path, $list, token => $admin,
 			body => qq({"description":"$round","expiresAt":"$later"}))->{body});
-	$secret{ $made->{secret} }++;
+	learn($made);
 	call('GET', '/api/admin/user/tokens', '/api/admin/user/tokens', token => $made->{secret});
 	call('POST', '/api/admin/user/tokens', '/api/admin/user/tokens', token => $made->{secret},
 		body => qq({"description":"$round","expiresAt":"$later"}));
 	my $own = from_json(
 		call('POST', '/api/admin/user/tokens', '/api/admin/user/tokens', token => $sample->{viewer},
 			body => qq({"description":"$round","expiresAt":"$later"}))->{body});
-	$secret{ $own->{secret} }++;
+	learn($own);
+	call('DELETE', "/api/admin/user/tokens/$own->{id}", '/api/admin/user/tokens/:id', token => $own->{secret});
 	call('POST', $path, $list, token => $admin, body => $_)
 	  for qq({"description":"$round","expiresAt":"$later"}), '{', '[]', '{"description":""}';
 	call('DELETE', "$path/$made->{id}", "$list/:tokenId", token => $admin);
@@ -122,7 +142,7 @@ sub fields
 	my ($time, $level, $rest) = $line =~ /\A(\S+) (\S+) (.*)\z/ or return;
 	my %fields = (time => $time, level => $level, message => $rest =~ /\A(\w+)/);
 	return \%fields unless $fields{message} eq 'request' && $rest =~ / id=/;
-	while ($rest =~ / (\w+)=("(?:[^"\\]|\\.)*"|\d+)/g)
+	while ($rest =~ / (\w+)=("(?:[^"\\]|\\.)*"|-?\d+)/g)
 	{
 		$fields{$1} = JSON::PP->new->allow_nonref->decode($2);
 	}
@@ -154,9 +174,48 @@ sub lines_are_good
 		my $route = defined $answer->{route} ? $answer->{route} : $line->{route} || '-';
 		is($told, "1 $answer->{status} $route $error",
 			"$format: the line of a request: $answer->{method} $answer->{status}");
-		like($line->{duration_us}, qr/\A\d+\z/, '... with its duration');
+		is_deeply([ field_faults($answer, $line) ], [], '... with its other fields');
 	}
 	return;
+}
+
+# Whether the database was asked, as far as the answer tells.
+sub was_asked
+{
+	my ($answer) = @_;
+	my $error = $answer->{status} < 400 ? '' : from_json($answer->{body})->{message};
+	return $answer->{method} ne '' && ($answer->{route} || '') =~ m{\A/api}
+	  && $error !~ /needs a JSON body|headers are too large/;
+}
+
+# Who asked stands in the lines of lists as soon as the database knows it, else of what succeeded.
+sub names_caller
+{
+	my ($answer) = @_;
+	my $is_list = $answer->{method} eq 'GET' && $answer->{route} ne $accounts;
+	return was_asked($answer) && ($answer->{status} < 300 || ($is_list && $answer->{status} =~ /40[34]/));
+}
+
+sub field_faults
+{
+	my ($answer, $line) = @_;
+	my ($queue, $database) = @$line{qw(queue_us database_us)};
+	my @faults;
+
+	push @faults, 'duration' unless ($line->{duration_us} // '') =~ /\A\d+\z/;
+	push @faults, "bytes $line->{bytes}" unless $line->{bytes} == length $answer->{body};
+	push @faults, "client $line->{client}" unless $line->{client} eq '127.0.0.1';
+	if (was_asked($answer))
+	{
+		my $good = defined $queue && defined $database && $queue >= 0 && $database > 0
+		  && $queue + $database <= $line->{duration_us};
+		push @faults, 'times' unless $good;
+	}
+	elsif (defined $queue || defined $database) { push @faults, 'times that were not'; }
+	my $who = join ' ', grep { defined } @$line{qw(account_id token_id)};
+	my $wanted = names_caller($answer) ? $answer->{who} // 'nobody' : '';
+	push @faults, "caller $who, not $wanted" unless $who eq $wanted;
+	return @faults;
 }
 
 # ---- what they do not say ----------------------------------------------------------------------
@@ -224,6 +283,7 @@ for my $format ('text', 'json')
 {
 	$bridge = PatBridge->start($node, user => 'pat_bridge',
 		options => [ '--log-level', 'info', '--log-format', $format ]);
+	wait_until(sub { $bridge->log =~ /connection \\?"write 1\\?" is up/ }, 'the lines of the start');
 	my $lines = () = $bridge->log =~ /\n/g;
 	my @odd = ("/x\"y", "/x\\y", "/\x1b[31m", "/\xff\xfe", '/x%0A2026-01-01T00:00:00.000Z error fake',
 		"/x\x{85}y", '/' . '"' x 1000, '/' . "\x01" x 1000, '/</script>', "/\xe2\x80\xa8");
@@ -245,7 +305,84 @@ for my $format ('text', 'json')
 		'... of the format');
 	is(scalar(grep { /[^\x20-\x7e]/ && !utf8::decode(my $copy = $_) } @new), 0, '... in UTF-8');
 	is(scalar(grep { /[\x00-\x1f\x7f]/ } @new), 0, '... without control characters');
-	is(scalar(grep { length > 1024 } @new), 0, '... of bounded length');
+	is(scalar(grep { length > 2048 } @new), 0, '... of bounded length');
 }
+
+# ---- callers with a JSON Web Token, clients on a Unix socket ------------------------------------
+
+my $socket = PostgreSQL::Test::Utils::tempdir_short() . '/bridge';
+$node->safe_psql('postgres', "SELECT pat_add_jwt_key('log', 'HS256', repeat('k', 32), NULL, NULL, 'sub')");
+my $jwt = $node->safe_psql('postgres', <<~"SQL");
+	SELECT pat_jwt_sign('{"sub":"ada","exp":32472144000}', repeat('k', 32), 'HS256')
+	SQL
+$bridge = PatBridge->start($node, user => 'pat_bridge',
+	options => [ '--log-level', 'info', '--listen', "unix:$socket" ]);
+my $by_jwt = $bridge->get('/api/admin/user/tokens', $jwt);
+my $by_socket = PatWire->new($socket)->call('GET', $path, token => $sample->{viewer});
+$bridge->stop_ok;
+like($bridge->log, qr/$by_jwt->{headers}{'x-request-id'}.* status=200 .* account_id=$sample->{person}$/m,
+	'a caller with a JSON Web Token has an account, but no token of the table');
+like($bridge->log, qr/$by_socket->{headers}{'x-request-id'}.* status=403 .* client="unix" account_id=$sample->{person} token_id=\d+$/m,
+	'a client on a Unix socket is called that');
+is(index($bridge->log, substr $jwt, -30), -1, 'no JSON Web Token is in the log');
+
+# ---- a log file that is rotated -----------------------------------------------------------------
+
+my $directory = PostgreSQL::Test::Utils::tempdir();
+my $file = "$directory/bridge.log";
+$bridge = PatBridge->start($node, user => 'pat_bridge',
+	options => [ '--log-level', 'info', '--workers', '2', '--log-file', $file, '--listen', '127.0.0.1:0' ],
+	log_file => $file);
+is(slurp($bridge->{log}), '', 'nothing is said on standard error');
+is(sprintf('%o', (stat $file)[2] & 0777), '640', 'the file is not for everybody');
+
+sub opened_again { return scalar(() = all_logs() =~ /notice the log file was opened again$/mg); }
+sub all_logs { return join '', map { slurp($_) } glob "$directory/bridge.log*"; }
+
+my ($rotations, $asked, $given) = (0, 0, 20_000);
+my $report = PatLoad::run(
+	port => $bridge->port, connections => 16,
+	next => sub {
+		return if ++$asked > $given;
+		if ($asked % 2000 == 0 && opened_again() == $rotations)
+		{
+			rename $file, "$file." . ++$rotations or die "rename: $!";
+			kill 'HUP', $bridge->pid;
+		}
+		return { path => $asked % 2 ? '/health' : '/ready', status => 200 };
+	});
+is($report->{answered}, $given, 'under requests the file is rotated');
+cmp_ok($rotations, '>=', 3, '... several times');
+ok(wait_until(sub { opened_again() == $rotations }, 'the last signal'), '... as the log says');
+my %lines;
+$lines{$_}++ for all_logs() =~ /^\S+Z info request id="(\S+)" method="GET" route="\/(?:health|ready)" .*client="127.0.0.1"$/mg;
+is(scalar(grep { $_ == 1 } values %lines), $given + 1, '... no line is lost, none is there twice');
+is(scalar(grep { !/^\S+Z \w+ .+$/ } split /\n/, all_logs()), 0, '... none is broken');
+cmp_ok(scalar(grep { slurp($_) =~ / info request / } glob "$directory/bridge.log*"), '>=', 3,
+	'... and they are in several files');
+
+# What cannot be opened is not: the old file goes on.
+rename $file, "$file.old" or die "rename: $!";
+mkdir $file or die "mkdir: $!";
+kill 'HUP', $bridge->pid;
+ok(wait_until(sub { slurp("$file.old") =~ /cannot open the log file "\Q$file\E" again: Is a directory; the old one stays in use$/m },
+	'the log'), 'a file that cannot be opened: the old one says why');
+my $id = $bridge->get('/health')->{headers}{'x-request-id'};
+ok(wait_until(sub { slurp("$file.old") =~ /\Q$id\E/ }, 'the line'), '... and stays in use');
+rmdir $file or die "rmdir: $!";
+$bridge->stop_ok;
+like(slurp("$file.old"), qr/ notice stopped\n\z/, '... to the end');
+
+$bridge = PatBridge->start($node, user => 'pat_bridge');
+kill 'HUP', $bridge->pid;
+is($bridge->get('/health')->{status}, '200', 'without a file SIGHUP does no harm');
+ok(!$bridge->has_ended, '... to the process');
+$bridge->stop_ok;
+
+my ($out, $err) = ('', '');
+my $started = IPC::Run::run([ PatBridge->binary, '--listen', '127.0.0.1:0', '--log-file', "$directory/no/file" ],
+	'<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout(60));
+ok(!$started, 'a log file that cannot be opened at the start: no start');
+like($err, qr/cannot open the log file "\Q$directory\E\/no\/file": No such file or directory/, '... and why');
 
 done_testing();

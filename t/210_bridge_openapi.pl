@@ -143,6 +143,14 @@ sub header_faults
 	return @faults;
 }
 
+# The body as the type of its media says.
+sub decoded
+{
+	my ($answer) = @_;
+	my $is_json = ($answer->{headers}{'content-type'} || '') =~ /\Aapplication\/json/;
+	return $is_json ? $json->decode($answer->{body}) : $answer->{body};
+}
+
 # A test: the answer is what the document says of this status of the operation.
 sub fits
 {
@@ -159,7 +167,7 @@ sub fits
 	{
 		my ($type) = split /;/, $answer->{headers}{'content-type'} || 'none';
 		my $medium = $content->{$type} || {};
-		my $value = eval { $json->decode($answer->{body}) };
+		my $value = eval { decoded($answer) };
 		push @faults, $medium->{schema} ? $schema->faults($medium->{schema}, $value) : "type $type";
 	}
 	$had{ $operation->{id} }{$status} = 1;
@@ -183,7 +191,7 @@ sub succeeds
 	my $answer = http_call($bridge->url(path_of($operation, $option{values} || {})),
 		method => $operation->{method}, token => $option{token}, %body);
 	fits($operation, $answer, $operation->{status});
-	return $answer->{body} eq '' ? undef : $json->decode($answer->{body});
+	return $answer->{body} eq '' ? undef : decoded($answer);
 }
 
 # ---- every operation ---------------------------------------------------------------------------
@@ -193,7 +201,7 @@ my %own = (token => $sample->{viewer});
 my %names = (username => 'walker', name => 'Walker', rootRole => 3);
 my %pat = (description => 'first', expiresAt => $later);
 
-succeeds($_) for qw(getHealth getReady getOpenApi);
+succeeds($_) for qw(getHealth getReady getMetrics getOpenApi);
 my $account = succeeds('createServiceAccount', %token, body => \%names);
 my %at = (values => { id => $account->{id} });
 my $first = succeeds('createServiceAccountToken', %token, %at, body => \%pat);

@@ -32,6 +32,7 @@ static const Call call = {0, "f", "$1", 1, CALL_JSON};
 static const char *const names[JOBS] = {"0", "1", "2", "3", "4", "5", "6", "7"};
 static Probe probes[JOBS];
 static Lane *lane;
+static LaneCounters counters;
 
 static void
 probe_done(LaneJob *job, LaneEnd end, DbReply *reply)
@@ -64,9 +65,11 @@ open_pooled_lane(bool repeatable, unsigned connections, unsigned depth, unsigned
 							 .max_queue = max_queue,
 							 .timeout_us = 1000 + 10 * PATIENCE,
 							 .repeatable = repeatable,
-							 .pooled = pooled};
+							 .pooled = pooled,
+							 .counters = &counters};
 
 	memset(probes, 0, sizeof(probes));
+	memset(&counters, 0, sizeof(counters));
 	lane = lane_open(NULL, &settings);
 	CHECK(lane != NULL && fake_open == connections);
 }
@@ -83,6 +86,7 @@ close_lane(void)
 	lane_close(lane);
 	CHECK_NUMBER(fake_open, 0);
 	CHECK_NUMBER(fake_replies, 0);
+	CHECK_NUMBER(counter_get(&counters.queued), 0);
 }
 
 /* LANE_ANSWERED stands for "taken in". */
@@ -95,6 +99,7 @@ submit(int number)
 
 	probe->job.call = &call;
 	probe->job.params[0] = names[number];
+	probe->job.submitted = clock_us();
 	probe->job.deadline = 1000 + number;
 	probe->job.done = probe_done;
 	probe->job.left = probe_left;
@@ -410,6 +415,7 @@ submit_late(int number, int64_t submitted)
 
 	probe->job.call = &call;
 	probe->job.params[0] = names[number];
+	probe->job.submitted = clock_us();
 	probe->job.deadline = submitted + 1000 + 10 * PATIENCE;
 	probe->job.done = probe_done;
 	probe->job.left = probe_left;
@@ -556,9 +562,71 @@ sends_batches_through_a_pooler(void)
 	close_lane();
 }
 
+static unsigned
+count_of(LaneEnd end)
+{
+	return (unsigned) counter_get(&counters.ended[end]);
+}
+
+/* Every job is counted once, however it ends; gauges follow queue and slots. */
+static void
+counts_what_becomes_of_calls(void)
+{
+	open_lane(true, 1, 2, 3);
+	CHECK(submit(0) == LANE_ANSWERED && submit(1) == LANE_ANSWERED && submit(2) == LANE_ANSWERED);
+	CHECK(submit(3) == LANE_FULL);
+	CHECK_NUMBER(counter_get(&counters.queued), 3);
+	fake_up(0);
+	lane_pump(lane);
+	CHECK_NUMBER(counter_get(&counters.queued), 1);
+	CHECK_NUMBER(counter_get(&counters.in_flight), 2);
+	fake_answer(0, 1);
+	lane_abandon(lane, &probes[2].job);
+	CHECK_NUMBER(counter_get(&counters.in_flight), 1);
+	fake_lose(0, true);
+	CHECK_NUMBER(counter_get(&counters.in_flight), 0);
+	CHECK_NUMBER(counter_get(&counters.resent), 1);
+	fake_up(0);
+	lane_pump(lane);
+	fake_lose(0, false);
+	CHECK(submit(4) == LANE_DOWN);
+	fake_up(0);
+	CHECK(submit(5) == LANE_ANSWERED);
+	lane_tick(lane, 5000);
+	CHECK(submit(6) == LANE_ANSWERED);
+	close_lane();
+	CHECK_NUMBER(count_of(LANE_ANSWERED), 1);
+	CHECK_NUMBER(count_of(LANE_FULL), 1);
+	CHECK_NUMBER(count_of(LANE_DOWN), 2);
+	CHECK_NUMBER(count_of(LANE_TOO_SLOW), 1);
+	CHECK_NUMBER(count_of(LANE_STOPPED), 1);
+	CHECK_NUMBER(count_of(LANE_UNKNOWN), 0);
+	CHECK_NUMBER(count_of(LANE_LEFT), 1);
+}
+
+/* When a call was sent and when it ended can be read in done. */
+static void
+keeps_the_times_of_calls(void)
+{
+	int64_t before = clock_us();
+
+	open_lane(true, 1, 1, 8);
+	fake_up(0);
+	CHECK(submit(0) == LANE_ANSWERED && submit(1) == LANE_ANSWERED);
+	lane_pump(lane);
+	CHECK(probes[0].job.sent >= before && probes[0].job.ended == 0 && probes[1].job.sent == 0);
+	fake_answer(0, 1);
+	CHECK(probes[0].job.ended >= probes[0].job.sent);
+	lane_tick(lane, 5000);
+	CHECK(probes[1].job.sent == 0 && probes[1].job.ended >= before);
+	close_lane();
+}
+
 int
 main(void)
 {
+	counts_what_becomes_of_calls();
+	keeps_the_times_of_calls();
 	answers_in_order();
 	sends_skipped_again();
 	respects_depth_and_queue();

@@ -51,6 +51,9 @@ has_defaults(void)
 	CHECK_NUMBER(options.request_timeout_ms, 10000);
 	CHECK_NUMBER(options.read_connections, 1);
 	CHECK_NUMBER(options.log_level, LOG_NOTICE);
+	CHECK(options.log_file == NULL);
+	CHECK_NUMBER(options.admin_listen_count, 0);
+	CHECK_NUMBER(options.server_timing, 1);
 	CHECK(!options.check && !options.help && !options.version && options.config == NULL);
 	options_free(&options);
 }
@@ -204,10 +207,31 @@ respects_precedence(void)
 }
 
 /* Tests run wherever they are started: a caller's own settings must not matter. */
+/* The two lists of addresses are apart. */
+static void
+reads_what_is_for_monitoring(void)
+{
+	CHECK(parse("--admin-listen=unix:/run/admin", "--admin-listen=:9000", "--listen=:8000",
+				"--log-file=/var/log/pat.log"));
+	CHECK_NUMBER(options.admin_listen_count, 2);
+	CHECK_TEXT(options.admin_listen[0], "unix:/run/admin");
+	CHECK_TEXT(options.admin_listen[1], ":9000");
+	CHECK_NUMBER(options.listen_count, 1);
+	CHECK_TEXT(options.listen[0], ":8000");
+	CHECK_TEXT(options.log_file, "/var/log/pat.log");
+	options_free(&options);
+	CHECK(parse("--server-timing=off", NULL, NULL, NULL));
+	CHECK_NUMBER(options.server_timing, 0);
+	options_free(&options);
+	CHECK(refused("--server-timing=yes", NULL, "option \"--server-timing\": \"yes\""));
+	CHECK(refused("--admin-listen", "nowhere", "option \"--admin-listen\": \"nowhere\""));
+}
+
 static void
 clear_environment(void)
 {
 	static const char *const names[] = {"PAT_BRIDGE_LISTEN",
+										"PAT_BRIDGE_ADMIN_LISTEN",
 										"PAT_BRIDGE_DB",
 										"PAT_BRIDGE_WORKERS",
 										"PAT_BRIDGE_READ_CONNECTIONS",
@@ -217,6 +241,8 @@ clear_environment(void)
 										"PAT_BRIDGE_MAX_QUEUE",
 										"PAT_BRIDGE_LOG_FORMAT",
 										"PAT_BRIDGE_LOG_LEVEL",
+										"PAT_BRIDGE_LOG_FILE",
+										"PAT_BRIDGE_SERVER_TIMING",
 										"PAT_BRIDGE_CONFIG"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -234,4 +260,5 @@ test_options_suite(void)
 	reads_a_file();
 	names_the_line();
 	respects_precedence();
+	reads_what_is_for_monitoring();
 }

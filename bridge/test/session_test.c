@@ -36,6 +36,12 @@ qualifies_every_call(void)
 	session_call(sql, "\"My \"\"schema\"", &rows[0].call);
 	CHECK_TEXT(sql,
 			   "SELECT \"My \"\"schema\".pat_answer_list_for_service_account($1::text, $2::text)");
+	session_call(sql, "s", &rows[1].call);
+	CHECK_TEXT(sql, "SELECT made, s.pat_last_caller(), made OPERATOR(pg_catalog.->>) 'id'"
+					" FROM s.pat_create_for_service_account($1::text, $2::json, $3::text) AS made");
+	session_call(sql, "s", &rows[2].call);
+	CHECK_TEXT(sql, "SELECT made, s.pat_last_caller() FROM"
+					" s.pat_delete_for_service_account($1::text, $2::text, $3::text) AS made");
 	memset(schema, 's', sizeof(schema));
 	schema[sizeof(schema) - 1] = '\0';
 	for (size_t i = 0; i < count; i++)

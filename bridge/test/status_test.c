@@ -52,16 +52,24 @@ takes_answers_apart(void)
 {
 	StatusAnswer answer;
 
-	CHECK(takes("200\n{\"pats\":[]}", &answer));
+	CHECK(takes("200 7 12\n{\"pats\":[]}", &answer));
 	CHECK_NUMBER(answer.status, 200);
+	CHECK_TEXT(answer.name, "");
 	CHECK_TEXT(answer.body, "{\"pats\":[]}");
 	CHECK_NUMBER((int) answer.length, 11);
-	CHECK(takes("404 NotFoundError\nCould not\nfind it.", &answer));
+	CHECK(answer.caller.known && answer.caller.account == 7 && answer.caller.token == 12);
+	CHECK(takes("404 NotFoundError -1337 2147483647\nCould not\nfind it.", &answer));
 	CHECK_NUMBER(answer.status, 404);
 	CHECK_TEXT(answer.name, "NotFoundError");
 	CHECK_TEXT(answer.body, "Could not\nfind it.");
-	CHECK(takes("200\n", &answer));
+	CHECK(answer.caller.known && answer.caller.account == -1337);
+	CHECK_NUMBER(answer.caller.token, INT32_MAX);
+	CHECK(takes("401 AuthenticationRequired\nLog in.", &answer));
+	CHECK_TEXT(answer.name, "AuthenticationRequired");
+	CHECK(!answer.caller.known && answer.caller.account == 0);
+	CHECK(takes("200 7 -\n", &answer));
 	CHECK_NUMBER((int) answer.length, 0);
+	CHECK(answer.caller.known && answer.caller.account == 7 && answer.caller.token == 0);
 }
 
 static void
@@ -70,24 +78,69 @@ takes_no_other_answer(void)
 	static const char *const texts[] = {
 		"",
 		"200",
+		"200\n{}",
+		"200 \n{}",
+		"200 7 12",
+		"200 7\n{}",
+		"200 7 \n{}",
+		"200 7 12 \n{}",
+		"200  7 12\n{}",
+		"200 7  12\n{}",
+		"200 7 12 1\n{}",
+		"200 0 12\n{}",
+		"200 7 0\n{}",
+		"200 07 12\n{}",
+		"200 7 012\n{}",
+		"200 7 -12\n{}",
+		"200 7 --\n{}",
+		"200 --7 12\n{}",
+		"200 - 12\n{}",
+		"200 +7 12\n{}",
+		"200 7 2147483648\n{}",
+		"200 99999999999999999999 1\n{}",
+		"200 Name 7 12\n{}",
 		"20\n{}",
+		"20 7 12\n{}",
 		"{\"pats\":[]}",
 		"200 OK\n{}",
-		"201\n{}",
+		"201 7 12\n{}",
 		"300 X\n",
 		"404\nno",
 		"404 \nno",
+		"404 7 12\nno",
 		"404Name\nno",
+		"404 Name \nno",
+		"404 Name 7\nno",
+		"404 Na-me\nno",
+		"404 Name7 12\nno",
+		"404 Two Names\nno",
 		"600 Name\nno",
-		"2x0\n{}",
-		"\n200\n",
-		" 200\n",
-		"404 NameOfSixtyFourCharactersNameOfSixtyFourCharactersNameOfSixtyFour\nno",
+		"2x0 7 12\n{}",
+		"\n200 7 12\n",
+		" 200 7 12\n",
+		"404 NameOfSixtyFourCharactersNameOfSixtyFourCharactersNameOfSixtyFourX\nno",
 	};
 	StatusAnswer answer;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+	{
 		CHECK(!takes(texts[i], &answer));
+		if (takes(texts[i], &answer))
+			CHECK_TEXT(texts[i], "refused");
+	}
+	CHECK(!status_of_answer("200 7 1\0002\n{}", 12, &answer));
+}
+
+static void
+reads_a_caller(void)
+{
+	StatusCaller caller;
+
+	CHECK(status_of_caller("7 12", 4, &caller) && caller.account == 7 && caller.token == 12);
+	CHECK(status_of_caller("7 12", 3, &caller) && caller.token == 1);
+	CHECK(!status_of_caller("7 12", 2, &caller) && !caller.known);
+	CHECK(!status_of_caller("", 0, &caller) && !caller.known);
+	CHECK(!status_of_caller("-", 1, &caller) && !caller.known);
 }
 
 static void
@@ -144,6 +197,7 @@ test_status_suite(void)
 	copies_nothing_else();
 	takes_answers_apart();
 	takes_no_other_answer();
+	reads_a_caller();
 	translates_by_class();
 	leaks_nothing();
 	has_a_text_for_every_case();

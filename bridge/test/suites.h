@@ -17,5 +17,9 @@ extern void test_error_body_suite(void);
 extern void test_uuid_suite(void);
 extern void test_listen_suite(void);
 extern void test_options_suite(void);
+extern void test_timing_suite(void);
+extern void test_peer_suite(void);
+extern void test_log_suite(void);
+extern void test_metrics_suite(void);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * unit.c
- *		Runs the suites of the pure rooms, the options and the sockets.
+ *		Runs the suites of the pure rooms, the options, the sockets, the log and the counters.
  */
 #include "suites.h"
 #include "test.h"
@@ -20,5 +20,9 @@ main(void)
 	test_uuid_suite();
 	test_listen_suite();
 	test_options_suite();
+	test_timing_suite();
+	test_peer_suite();
+	test_log_suite();
+	test_metrics_suite();
 	return test_finish();
 }

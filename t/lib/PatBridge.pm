@@ -32,13 +32,14 @@ sub binary
 #   db       => a conninfo of your own instead, which needs no node
 #   listen   => 127.0.0.1:0
 #   options  => further arguments
+#   log_file => what --log-file says among them
 #   env      => { NAME => value } for the process
 #   ready    => 0: do not wait until the database answers
 sub start
 {
 	my ($class, $node, %option) = @_;
 	my $log = "$PostgreSQL::Test::Utils::log_path/bridge_" . ++$count . '.log';
-	my $self = bless { log => $log, node => $node }, $class;
+	my $self = bless { log => $log, log_file => $option{log_file}, node => $node }, $class;
 	my @command = (
 		$class->binary, '--listen', $option{listen} || '127.0.0.1:0',
 		'--db', $option{db} || $self->conninfo($node, \%option),
@@ -98,10 +99,24 @@ sub wait_for_ready
 	return;
 }
 
+# Where it serves health and metrics, of its first --admin-listen.
+sub admin_url
+{
+	my ($self, $path) = @_;
+	my ($port) = $self->log =~ /monitoring on 127\.0\.0\.1:(\d+)/ or die $self->log;
+	return "http://127.0.0.1:$port" . (defined $path ? $path : '');
+}
+
 sub pid { return $_[0]{pid}; }
 sub port { return $_[0]{port}; }
 sub url { return "http://127.0.0.1:$_[0]{port}" . (defined $_[1] ? $_[1] : ''); }
-sub log { return -e $_[0]{log} ? PatTest::slurp($_[0]{log}) : ''; }
+
+# What it has logged, on standard error and in its log file, if it was told to use one.
+sub log
+{
+	my ($self) = @_;
+	return join '', map { PatTest::slurp($_) } grep { defined && -e } @$self{qw(log log_file)};
+}
 
 # get(PATH, TOKEN): the usual call.
 sub get

@@ -199,6 +199,7 @@ sub normalize
 	$text =~ s/(user:|\*:\*\.)[0-9A-Za-z]*(?:…|\.\.\.)/$1TOKEN/g;
 	$text =~ s/\b(?!2023-04-19T08:15:14\.000Z)\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00)?/TIME/g;
 	$text =~ s/\b\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/DATE/g;
+	$text =~ s/\bdur=\d+\.\d{3}\b/dur=MS/g;
 	$text =~ s/127\.0\.0\.1:\d+/127.0.0.1:PORT/g;
 	$text =~ s/-{2,}/--/g;
 	$text =~ s/[ \t]+/ /g;
