@@ -224,6 +224,7 @@ for my $format ('text', 'json')
 {
 	$bridge = PatBridge->start($node, user => 'pat_bridge',
 		options => [ '--log-level', 'info', '--log-format', $format ]);
+	wait_until(sub { $bridge->log =~ /write 1\\?" is up/ }, 'the lines of the start');
 	my $lines = () = $bridge->log =~ /\n/g;
 	my @odd = ("/x\"y", "/x\\y", "/\x1b[31m", "/\xff\xfe", '/x%0A2026-01-01T00:00:00.000Z error fake',
 		"/x\x{85}y", '/' . '"' x 1000, '/' . "\x01" x 1000, '/</script>', "/\xe2\x80\xa8");
