@@ -1,7 +1,8 @@
 # Behind PgBouncer, the real one: in transaction mode with --pooler transaction, all routes, under
 # load, several bridges with more connections than the pool has servers, PgBouncer killed and started
 # again, its server away; a role that could log tokens is refused, and nothing is set in a session
-# that others will get; the wrong --pooler is told of. In session mode with default settings.
+# that others will get; the wrong --pooler is told of. In session mode with default settings, and in
+# statement mode.
 
 use strict;
 use warnings;
@@ -319,6 +320,15 @@ $bridge = start_bridge('none', workers => 2);
 is_json_answer($bridge->get($path, $admin), 200, $list, 'session mode: a list');
 all_routes_ok($bridge, 'session mode');
 load_ok('session mode', load($bridge, so_many(10_000)));
+$bridge->stop_ok;
+stop_pooler('TERM');
+
+# ---- statement mode ----------------------------------------------------------------------------
+
+start_pooler('statement', 2);
+$bridge = start_bridge('transaction');
+all_routes_ok($bridge, 'statement mode');
+load_ok('statement mode', load($bridge, so_many(5000)));
 $bridge->stop_ok;
 stop_pooler('TERM');
 
