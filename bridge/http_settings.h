@@ -25,6 +25,8 @@
  * libmicrohttpd itself (library_answer.h).
  */
 #define HTTP_CONNECTION_MEMORY 20480
+/* What libmicrohttpd is told; the limit in force is kept by the bridge, and can change. */
+#define HTTP_CONNECTIONS_MAX   2000000
 /* An idle connection is closed after this. */
 #define HTTP_IDLE_TIMEOUT_S    60
 

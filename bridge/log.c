@@ -8,6 +8,7 @@
 #include "log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
@@ -17,14 +18,15 @@
 #include "../extension/json_text.h"
 #include "text.h"
 
-static LogFormat log_format = LOG_TEXT;
-static LogLevel log_level = LOG_NOTICE;
+static atomic_int log_format = LOG_TEXT;
+static atomic_int log_level = LOG_NOTICE;
 
 static const char *const level_names[] = {"error", "warning", "notice", "info", "debug"};
 
 /* A line being built; one byte is kept for the newline, and JSON's brace. */
 typedef struct Line
 {
+	bool json; /* the format at its start */
 	char text[LOG_LINE_MAX];
 	size_t used;
 } Line;
@@ -34,14 +36,14 @@ typedef struct Line
 void
 log_setup(LogFormat format, LogLevel level)
 {
-	log_format = format;
-	log_level = level;
+	atomic_store_explicit(&log_format, (int) format, memory_order_relaxed);
+	atomic_store_explicit(&log_level, (int) level, memory_order_relaxed);
 }
 
 bool
 log_enabled(LogLevel level)
 {
-	return level <= log_level;
+	return (int) level <= atomic_load_explicit(&log_level, memory_order_relaxed);
 }
 
 static void line_add(Line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -119,9 +121,9 @@ line_start(Line *line, LogLevel level)
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 	line->used = 0;
-	line_add(line,
-			 log_format == LOG_JSON ? "{\"time\":\"%s.%03dZ\",\"level\":\"%s\"" : "%s.%03dZ %s",
-			 when, (int) (now.tv_usec / 1000), level_names[level]);
+	line->json = atomic_load_explicit(&log_format, memory_order_relaxed) == LOG_JSON;
+	line_add(line, line->json ? "{\"time\":\"%s.%03dZ\",\"level\":\"%s\"" : "%s.%03dZ %s", when,
+			 (int) (now.tv_usec / 1000), level_names[level]);
 }
 
 static void
@@ -129,7 +131,7 @@ line_write(Line *line)
 {
 	ssize_t written;
 
-	if (log_format == LOG_JSON)
+	if (line->json)
 		line->text[line->used++] = '}';
 	line->text[line->used++] = '\n';
 	written = write(STDERR_FILENO, line->text, line->used);
@@ -159,7 +161,7 @@ log_event(LogLevel level, const char *format, ...)
 	va_end(args);
 	flatten(message);
 	line_start(&line, level);
-	if (log_format == LOG_JSON)
+	if (line.json)
 	{
 		line_add(&line, ",\"message\":");
 		line_add_quoted(&line, message, sizeof(message));
@@ -172,7 +174,7 @@ log_event(LogLevel level, const char *format, ...)
 static void
 add_field(Line *line, const char *name, const char *value, size_t max)
 {
-	line_add(line, log_format == LOG_JSON ? ",\"%s\":" : " %s=", name);
+	line_add(line, line->json ? ",\"%s\":" : " %s=", name);
 	line_add_quoted(line, value, max);
 }
 
@@ -184,7 +186,7 @@ log_request(LogLevel level, const LogRequest *request)
 	if (!log_enabled(level))
 		return;
 	line_start(&line, level);
-	line_add(&line, log_format == LOG_JSON ? ",\"message\":\"request\"" : " request");
+	line_add(&line, line.json ? ",\"message\":\"request\"" : " request");
 	add_field(&line, "id", request->id, LOG_CLIENT_TEXT_MAX);
 	add_field(&line, "method", request->method, LOG_CLIENT_TEXT_MAX / 4);
 	if (request->route != NULL)
@@ -194,8 +196,7 @@ log_request(LogLevel level, const LogRequest *request)
 	if (request->name != NULL)
 		add_field(&line, "error", request->name, LOG_CLIENT_TEXT_MAX);
 	line_add(&line,
-			 log_format == LOG_JSON ? ",\"status\":%d,\"duration_us\":%lld"
-									: " status=%d duration_us=%lld",
+			 line.json ? ",\"status\":%d,\"duration_us\":%lld" : " status=%d duration_us=%lld",
 			 request->status, (long long) request->duration_us);
 	line_write(&line);
 }

@@ -1,28 +1,23 @@
 /*
  * main.c
- *		pat-bridge: reads its options, opens the sockets, starts the workers and
- *		waits for a signal.
- *
- * The main thread owns the options and the listening sockets and serves nobody.
- * SIGTERM and SIGINT stop cleanly; a second one ends the process at once.
+ *		pat-bridge: reads its options and does what they ask for.
  */
-#include <errno.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
+#include <unistd.h>
 
-#include "listen.h"
 #include "log.h"
-#include "options.h"
+#include "option_check.h"
+#include "privileges.h"
+#include "service.h"
+#include "settings.h"
+#include "systemd.h"
 #include "version.h"
-#include "worker.h"
 
-/* Exit codes. */
+/* Exit code for what is wrong with the options, or with who starts it. */
 #define EXIT_OPTIONS 2
 
 /*
@@ -32,28 +27,6 @@
 #define MEMORY_KEPT_MAX (8 * 1024 * 1024)
 #define BUFFER_KEPT_MAX (1024 * 1024)
 #define MEMORY_STEP     (256 * 1024)
-
-typedef struct Bridge
-{
-	Options options;
-	Listener listeners[OPTIONS_MAX_LISTEN];
-	unsigned listening;
-	Worker **workers;
-	unsigned working;
-} Bridge;
-
-/* Connections are descriptors: take as many as the administrator allows. */
-static void
-raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		log_event(LOG_WARNING, "cannot raise the limit of open files: %s", strerror(errno));
-}
 
 /* Other C libraries than glibc decide by themselves. */
 static void
@@ -66,129 +39,70 @@ keep_freed_memory(void)
 #endif
 }
 
-/* Blocked here, before any thread exists, so that only sigwait sees them. */
-static void
-take_signals(sigset_t *signals)
+static int
+fail(const char *message)
 {
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(signals);
-	sigaddset(signals, SIGTERM);
-	sigaddset(signals, SIGINT);
-	pthread_sigmask(SIG_BLOCK, signals, NULL);
-}
-
-static bool
-open_listeners(Bridge *bridge)
-{
-	const Options *options = &bridge->options;
-	char message[OPTIONS_MESSAGE_MAX];
-
-	for (unsigned i = 0; i < options->listen_count; i++)
-	{
-		if (!listen_open(&bridge->listeners[i], options->listen[i], (unsigned) options->workers,
-						 message, sizeof(message)))
-		{
-			log_event(LOG_ERROR, "%s", message);
-			return false;
-		}
-		bridge->listening++;
-	}
-	return true;
-}
-
-static bool
-start_workers(Bridge *bridge)
-{
-	bridge->workers = calloc((size_t) bridge->options.workers, sizeof(Worker *));
-	if (bridge->workers == NULL)
-		return false;
-	while (bridge->working < bridge->options.workers)
-	{
-		Worker *worker = worker_start(&bridge->options, bridge->listeners, bridge->working);
-
-		if (worker == NULL)
-			return false;
-		bridge->workers[bridge->working++] = worker;
-	}
-	return true;
-}
-
-static void
-stop_workers(Bridge *bridge)
-{
-	for (unsigned i = 0; i < bridge->working; i++)
-		worker_stop(bridge->workers[i]);
-}
-
-/* The second signal finds its default action: nobody has to wait for a hung stop. */
-static void
-wait_for_signal(Bridge *bridge, const sigset_t *signals)
-{
-	int signal_number = 0;
-
-	while (sigwait(signals, &signal_number) != 0)
-		continue;
-	log_event(LOG_NOTICE, "stopping: %s", strsignal(signal_number));
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGINT, SIG_DFL);
-	pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-	stop_workers(bridge);
-}
-
-static void
-close_all(Bridge *bridge)
-{
-	for (unsigned i = 0; i < bridge->working; i++)
-		worker_join(bridge->workers[i]);
-	free(bridge->workers);
-	for (unsigned i = 0; i < bridge->listening; i++)
-		listen_close(&bridge->listeners[i]);
-	options_free(&bridge->options);
+	fprintf(stderr, "pat-bridge: %s\nTry \"pat-bridge --help\".\n", message);
+	return EXIT_OPTIONS;
 }
 
 static int
-serve(Bridge *bridge)
+help(void)
 {
-	sigset_t signals;
-	bool good;
+	options_help(stdout);
+	if (!systemd_is_known())
+		puts("\nThis build has no libsystemd: it takes no sockets and sends no notice.");
+	return EXIT_SUCCESS;
+}
 
-	take_signals(&signals);
-	raise_descriptor_limit();
+static int
+check(const Options *options)
+{
+	if (option_check(options, stderr) > 0)
+		return EXIT_OPTIONS;
+	puts("the configuration is valid");
+	return EXIT_SUCCESS;
+}
+
+/* A server that root runs gives root to whoever finds a way in. */
+static int
+serve(Settings *settings, int argc, char **argv)
+{
+	const Options *options = &settings->options;
+	char message[OPTIONS_MESSAGE_MAX];
+	Privileges plan;
+
+	if (!privileges_plan(&plan, options, geteuid(), getegid(), message, sizeof(message)))
+		return fail(message);
+	if (geteuid() == 0 && !plan.named)
+		return fail("root must say whom to become: option \"--user\"");
+	log_setup((LogFormat) options->log_format, (LogLevel) options->log_level);
 	keep_freed_memory();
-	good = open_listeners(bridge) && start_workers(bridge);
-	if (good)
-	{
-		for (unsigned i = 0; i < bridge->listening; i++)
-			log_event(LOG_NOTICE, "listening on %s", bridge->listeners[i].shown);
-		wait_for_signal(bridge, &signals);
-	}
-	else
-		stop_workers(bridge);
-	close_all(bridge);
-	if (good)
-		log_event(LOG_NOTICE, "stopped");
-	return good ? EXIT_SUCCESS : EXIT_FAILURE;
+	return service_run(settings, &plan, argc, argv);
+}
+
+static int
+obey(Settings *settings, int argc, char **argv)
+{
+	const Options *options = &settings->options;
+
+	if (options->help)
+		return help();
+	if (options->version)
+		return puts("pat-bridge " PAT_BRIDGE_VERSION) < 0;
+	return options->check ? check(options) : serve(settings, argc, argv);
 }
 
 int
 main(int argc, char **argv)
 {
-	Bridge bridge = {0};
 	char message[OPTIONS_MESSAGE_MAX];
+	Settings *settings = settings_read(argc, argv, message);
+	int status;
 
-	if (!options_read(&bridge.options, argc, argv, message))
-	{
-		fprintf(stderr, "pat-bridge: %s\nTry \"pat-bridge --help\".\n", message);
-		return EXIT_OPTIONS;
-	}
-	log_setup((LogFormat) bridge.options.log_format, (LogLevel) bridge.options.log_level);
-	if (!bridge.options.help && !bridge.options.version && !bridge.options.check)
-		return serve(&bridge);
-	if (bridge.options.help)
-		options_help(stdout);
-	else
-		puts(bridge.options.version ? "pat-bridge " PAT_BRIDGE_VERSION
-									: "the configuration is valid");
-	options_free(&bridge.options);
-	return EXIT_SUCCESS;
+	if (settings == NULL)
+		return fail(message);
+	status = obey(settings, argc, argv);
+	settings_release(settings);
+	return status;
 }

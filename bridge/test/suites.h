@@ -17,5 +17,6 @@ extern void test_error_body_suite(void);
 extern void test_uuid_suite(void);
 extern void test_listen_suite(void);
 extern void test_options_suite(void);
+extern void test_privileges_suite(void);
 
 #endif

@@ -20,5 +20,6 @@ main(void)
 	test_uuid_suite();
 	test_listen_suite();
 	test_options_suite();
+	test_privileges_suite();
 	return test_finish();
 }
