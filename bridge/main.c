@@ -2,12 +2,12 @@
  * main.c
  *		pat-bridge: reads its options and does what they ask for.
  */
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#ifdef __GLIBC__ /* which a header of it tells */
+#include <malloc.h>
+#endif
 
 #include "log.h"
 #include "option_check.h"
