@@ -408,10 +408,24 @@ remove_socket_file(Listener *listener)
 	listener->unix_path[0] = '\0';
 }
 
+/* Whether the kernel gives what waits at a closing socket to others on the port (5.14 on). */
+static bool
+kernel_migrates(void)
+{
+	char set = '0';
+	int fd = open("/proc/sys/net/ipv4/tcp_migrate_req", O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd >= 0 ? read(fd, &set, 1) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return got == 1 && set == '1';
+}
+
 /*
  * Drops packets with SYN and without ACK.  What the filter sees starts at the
- * TCP header, of which the flags are byte 13.  A kernel that does not take it
- * resets the connections that come between the last accept and the close.
+ * TCP header, of which the flags are byte 13.  Some kernels keep filters for
+ * those with CAP_NET_ADMIN; then whoever connects between the last accept and
+ * the close is reset.
  */
 static void
 drop_requests_to_connect(int fd)
@@ -434,7 +448,9 @@ listen_withdraw(Listener *listener)
 	if (listener->inherited)
 		return;
 	remove_socket_file(listener);
-	for (unsigned i = 0; is_tcp && i < listener->workers; i++)
+	if (!is_tcp || kernel_migrates())
+		return;
+	for (unsigned i = 0; i < listener->workers; i++)
 		drop_requests_to_connect(listener->fds[i]);
 }
 

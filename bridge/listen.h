@@ -60,7 +60,9 @@ listen_inherit(Listener *listener, int fd, unsigned workers) __attribute__((warn
  * Let no new connection come: the socket file goes away, and packets that ask
  * for a TCP connection are dropped, so that the client's kernel asks again a
  * second later and finds whoever listens then.  Connections that have begun can
- * still be accepted.  Leaves an inherited socket alone.
+ * still be accepted.  Where the kernel hands such connections on by itself
+ * (net.ipv4.tcp_migrate_req), nothing is dropped.  Leaves an inherited socket
+ * alone.
  */
 extern void listen_withdraw(Listener *listener);
 

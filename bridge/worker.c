@@ -193,6 +193,7 @@ stop_listening(Worker *worker)
 {
 	for (unsigned i = 0; i < worker->acceptor_count; i++)
 	{
+		loop_unwatch(&worker->loop, &worker->acceptors[i].watch);
 		if (worker->acceptors[i].fd >= 0)
 			accept_all(&worker->acceptors[i]);
 		close_acceptor(worker, i);
