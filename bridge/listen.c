@@ -2,10 +2,10 @@
  * listen.c
  *		Opens listening sockets.
  *
- * Owns the descriptors and the socket file until listen_close.  With several
+ * Owns the descriptors and the socket files until listen_close.  With several
  * workers the port is first bound without SO_REUSEPORT, unless another bridge is
  * welcome: otherwise a second one of the same user would silently take half of
- * the connections.  Changes the umask for a moment: not for several threads.
+ * the connections.
  */
 #include "listen.h"
 
@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -39,11 +38,11 @@ is_unix(const char *address)
 }
 
 static bool
-split_unix(const char *address, char path[108])
+split_unix(const char *address, char path[SOCKET_FILE_PATH_MAX])
 {
 	const char *given = address + strlen(UNIX_PREFIX);
 
-	if (*given != '/' || strlen(given) >= 108)
+	if (*given != '/' || strlen(given) >= SOCKET_FILE_PATH_MAX)
 		return false;
 	strcpy(path, given);
 	return true;
@@ -89,7 +88,7 @@ bool
 listen_address_is_valid(const char *address)
 {
 	HostPort parts;
-	char path[108];
+	char path[SOCKET_FILE_PATH_MAX];
 
 	return is_unix(address) ? split_unix(address, path) : split_host_port(address, &parts);
 }
@@ -105,7 +104,7 @@ close_keeping_errno(int fd)
 	return -1;
 }
 
-/* A bound socket; -1 with errno set. */
+/* A bound TCP socket; -1 with errno set. */
 static int
 bind_socket(const struct sockaddr *addr, socklen_t size, bool reuse_port)
 {
@@ -114,8 +113,7 @@ bind_socket(const struct sockaddr *addr, socklen_t size, bool reuse_port)
 
 	if (fd < 0)
 		return -1;
-	if (addr->sa_family != AF_UNIX)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (addr->sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (reuse_port)
@@ -135,6 +133,7 @@ open_socket(const struct sockaddr *addr, socklen_t size, bool reuse_port)
 static bool
 share(Listener *listener, int fd)
 {
+	listener->shared = listener->workers > 1;
 	listener->fds[0] = fd;
 	for (unsigned i = 1; i < listener->workers; i++)
 		if ((listener->fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0)
@@ -209,112 +208,13 @@ open_tcp_address(Listener *listener, const char *address, bool reuse_port, char 
 	return done;
 }
 
-/* What is there and is no socket is somebody's file. */
-static bool
-is_socket_or_nothing(const char *path)
-{
-	struct stat about;
-
-	if (lstat(path, &about) != 0)
-		return errno == ENOENT;
-	errno = EEXIST;
-	return S_ISSOCK(about.st_mode);
-}
-
-/* A socket file that refuses connections is left over from a process that died. */
-static bool
-remove_stale_socket(const struct sockaddr_un *addr)
-{
-	int fd;
-	bool stale;
-
-	if (!is_socket_or_nothing(addr->sun_path))
-		return false;
-	if (access(addr->sun_path, F_OK) != 0)
-		return true;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return false;
-	stale = connect(fd, (const struct sockaddr *) addr, sizeof(*addr)) != 0 &&
-			errno == ECONNREFUSED;
-	close(fd);
-	if (stale)
-		return unlink(addr->sun_path) == 0;
-	errno = EADDRINUSE;
-	return false;
-}
-
-/*
- * A socket file with its permissions and owner from the first moment that
- * somebody can connect: the mode comes from the umask, and nobody is heard
- * before listen().
- */
-static int
-make_socket_file(const struct sockaddr_un *addr, const ListenSettings *settings)
-{
-	mode_t before = umask(0777 & ~settings->unix_mode);
-	int fd = bind_socket((const struct sockaddr *) addr, sizeof(*addr), false);
-
-	umask(before);
-	if (fd < 0)
-		return -1;
-	if (((settings->unix_owner == (uid_t) -1 && settings->unix_group == (gid_t) -1) ||
-		 lchown(addr->sun_path, settings->unix_owner, settings->unix_group) == 0) &&
-		listen(fd, LISTEN_BACKLOG) == 0)
-		return fd;
-	close_keeping_errno(fd);
-	(void) unlink(addr->sun_path);
-	return -1;
-}
-
-static int
-make_socket_file_anew(const struct sockaddr_un *addr, const ListenSettings *settings)
-{
-	return remove_stale_socket(addr) ? make_socket_file(addr, settings) : -1;
-}
-
-/*
- * The new file takes the old one's name in one step: whoever connects finds
- * the old listener or the new one.
- */
-static int
-take_socket_file_over(const struct sockaddr_un *addr, const ListenSettings *settings)
-{
-	struct sockaddr_un beside = {.sun_family = AF_UNIX};
-	int fd;
-
-	errno = ENAMETOOLONG;
-	if (snprintf(beside.sun_path, sizeof(beside.sun_path), "%s.new", addr->sun_path) >=
-		(int) sizeof(beside.sun_path))
-		return -1;
-	if (!is_socket_or_nothing(addr->sun_path))
-		return -1;
-	fd = make_socket_file_anew(&beside, settings);
-	if (fd < 0 || rename(beside.sun_path, addr->sun_path) == 0)
-		return fd;
-	close_keeping_errno(fd);
-	(void) unlink(beside.sun_path);
-	return -1;
-}
-
 static bool
 open_unix(Listener *listener, const char *path, const ListenSettings *settings)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct stat about;
-	int fd;
+	int fd = socket_file_open(&listener->file, path, &settings->files, settings->reuse_port);
 
-	strcpy(addr.sun_path, path);
-	fd = settings->reuse_port ? take_socket_file_over(&addr, settings)
-							  : make_socket_file_anew(&addr, settings);
 	if (fd < 0)
 		return false;
-	strcpy(listener->unix_path, path);
-	if (lstat(path, &about) == 0)
-	{
-		listener->unix_device = about.st_dev;
-		listener->unix_inode = about.st_ino;
-	}
 	snprintf(listener->shown, LISTEN_TEXT_MAX, UNIX_PREFIX "%s", path);
 	return share(listener, fd);
 }
@@ -323,7 +223,7 @@ static bool
 open_unix_address(Listener *listener, const char *address, const ListenSettings *settings,
 				  char *message, size_t size)
 {
-	char path[108];
+	char path[SOCKET_FILE_PATH_MAX];
 
 	if (split_unix(address, path) && open_unix(listener, path, settings))
 		return true;
@@ -396,18 +296,6 @@ listen_inherit(Listener *listener, int fd, unsigned workers)
 
 /* ---- the end ------------------------------------------------------------ */
 
-/* Somebody else's socket may stand there by now. */
-static void
-remove_socket_file(Listener *listener)
-{
-	struct stat about;
-
-	if (listener->unix_path[0] != '\0' && lstat(listener->unix_path, &about) == 0 &&
-		about.st_dev == listener->unix_device && about.st_ino == listener->unix_inode)
-		(void) unlink(listener->unix_path);
-	listener->unix_path[0] = '\0';
-}
-
 /* Whether the kernel gives what waits at a closing socket to others on the port (5.14 on). */
 static bool
 kernel_migrates(void)
@@ -443,11 +331,11 @@ drop_requests_to_connect(int fd)
 void
 listen_withdraw(Listener *listener)
 {
-	bool is_tcp = listener->unix_path[0] == '\0';
+	bool is_tcp = listener->file.path[0] == '\0';
 
 	if (listener->inherited)
 		return;
-	remove_socket_file(listener);
+	socket_file_remove(&listener->file);
 	if (!is_tcp || kernel_migrates())
 		return;
 	for (unsigned i = 0; i < listener->workers; i++)
@@ -470,5 +358,5 @@ listen_close(Listener *listener)
 	free(listener->fds);
 	listener->fds = NULL;
 	listener->workers = 0;
-	remove_socket_file(listener);
+	socket_file_remove(&listener->file);
 }

@@ -13,7 +13,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
+
+#include "socket_file.h"
 
 /* Connections the kernel keeps for us until they are accepted. */
 #define LISTEN_BACKLOG  1024
@@ -22,10 +23,8 @@
 typedef struct ListenSettings
 {
 	unsigned workers;
-	bool reuse_port;  /* another bridge may listen on the same address */
-	mode_t unix_mode; /* permissions of socket files */
-	uid_t unix_owner; /* (uid_t) -1: as they are */
-	gid_t unix_group; /* (gid_t) -1: as they are */
+	bool reuse_port; /* another bridge may listen on the same address */
+	SocketFileSettings files;
 } ListenSettings;
 
 /* One address, open for all workers. */
@@ -33,11 +32,10 @@ typedef struct Listener
 {
 	int *fds; /* one per worker; -1: closed */
 	unsigned workers;
+	bool shared;                 /* one socket for all workers */
 	bool inherited;              /* open elsewhere as well, and stays so */
 	char shown[LISTEN_TEXT_MAX]; /* the address with the port the kernel gave */
-	char unix_path[108];         /* to be removed at the end, or "" */
-	dev_t unix_device;           /* which file that is */
-	ino_t unix_inode;
+	SocketFile file;             /* to be removed at the end */
 } Listener;
 
 /* Whether this is an address as above.  Looks no name up. */

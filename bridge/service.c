@@ -92,10 +92,10 @@ open_listeners(Service *service, const Privileges *plan)
 	const ListenSettings how = {
 		.workers = (unsigned) options->workers,
 		.reuse_port = options->reuse_port,
-		.unix_mode = (mode_t) options->unix_socket_mode,
-		.unix_owner = plan->drop ? plan->user : (uid_t) -1,
-		.unix_group = plan->drop && plan->socket_group == (gid_t) -1 ? plan->group
-																	 : plan->socket_group,
+		.files.mode = (mode_t) options->unix_socket_mode,
+		.files.owner = plan->drop ? plan->user : (uid_t) -1,
+		.files.group = plan->drop && plan->socket_group == (gid_t) -1 ? plan->group
+																	  : plan->socket_group,
 	};
 	unsigned handed_over = systemd_take_sockets();
 	char message[OPTIONS_MESSAGE_MAX];

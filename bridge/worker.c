@@ -26,8 +26,9 @@
 #include "log.h"
 #include "loop.h"
 
-/* Connections taken from one socket in one turn. */
-#define ACCEPTS_PER_TURN 32
+/* Connections taken from one socket in one turn; from a shared one, others are to get some. */
+#define ACCEPTS_PER_TURN        32
+#define SHARED_ACCEPTS_PER_TURN 1
 
 /* How long to leave a socket alone that could not be accepted from. */
 #define ACCEPT_PAUSE_US (100 * CLOCK_US_PER_MS)
@@ -56,6 +57,7 @@ typedef struct Acceptor
 	Worker *worker;
 	LoopWatch watch;
 	int fd;
+	bool shared;
 } Acceptor;
 
 struct Worker
@@ -93,18 +95,34 @@ stop_accepting(Worker *worker)
 	worker->accepting = false;
 }
 
+/* Of a shared socket, one waiting worker is woken: the one that has watched for longest. */
+static void
+watch(Acceptor *acceptor)
+{
+	if (!loop_watch(&acceptor->worker->loop, &acceptor->watch, acceptor->fd,
+					EPOLLIN | EPOLLEXCLUSIVE))
+		log_event(LOG_ERROR, "cannot watch a listening socket: %s", strerror(errno));
+}
+
 static void
 start_accepting(Worker *worker)
 {
 	worker->accepting = true;
 	for (unsigned i = 0; i < worker->acceptor_count; i++)
+		if (worker->acceptors[i].fd >= 0)
+			watch(&worker->acceptors[i]);
+}
+
+/* A shared socket is the other workers' until the end of this turn, and first theirs after it. */
+static void
+watch_again(Worker *worker)
+{
+	for (unsigned i = 0; i < worker->acceptor_count; i++)
 	{
 		Acceptor *acceptor = &worker->acceptors[i];
 
-		if (acceptor->fd < 0)
-			continue;
-		if (!loop_watch(&worker->loop, &acceptor->watch, acceptor->fd, EPOLLIN | EPOLLEXCLUSIVE))
-			log_event(LOG_ERROR, "cannot watch a listening socket: %s", strerror(errno));
+		if (acceptor->shared && acceptor->fd >= 0 && acceptor->watch.fd < 0)
+			watch(acceptor);
 	}
 }
 
@@ -142,15 +160,18 @@ on_connections(void *owner, uint32_t events)
 {
 	Acceptor *acceptor = owner;
 	Worker *worker = acceptor->worker;
+	int most = acceptor->shared ? SHARED_ACCEPTS_PER_TURN : ACCEPTS_PER_TURN;
 
 	(void) events;
-	for (int i = 0; i < ACCEPTS_PER_TURN && http_has_room(worker->http); i++)
+	for (int i = 0; i < most && http_has_room(worker->http); i++)
 		if (!accept_one(acceptor))
 		{
 			if (!is_passing(errno))
 				pause_accepting(worker);
 			return;
 		}
+	if (acceptor->shared)
+		loop_unwatch(&worker->loop, &acceptor->watch);
 }
 
 /* Watch the listening sockets exactly while connections can be taken. */
@@ -163,6 +184,8 @@ mind_acceptors(Worker *worker, int64_t now)
 		start_accepting(worker);
 	else if (!wanted && worker->accepting)
 		stop_accepting(worker);
+	else if (wanted)
+		watch_again(worker);
 }
 
 /* ---- stopping ----------------------------------------------------------- */
@@ -418,6 +441,7 @@ take_listeners(Worker *worker, Listener *listeners, unsigned count)
 
 		acceptor->worker = worker;
 		acceptor->fd = listeners[i].fds[worker->number];
+		acceptor->shared = listeners[i].shared;
 		acceptor->watch = (LoopWatch) LOOP_WATCH_INIT(on_connections, acceptor);
 	}
 }

@@ -34,10 +34,10 @@ knows_addresses(void)
 	CHECK(!listen_address_is_valid(long_path));
 }
 
-static const ListenSettings alone = {1, false, 0660, (uid_t) -1, (gid_t) -1};
-static const ListenSettings among_two = {2, false, 0660, (uid_t) -1, (gid_t) -1};
-static const ListenSettings among_three = {3, false, 0660, (uid_t) -1, (gid_t) -1};
-static const ListenSettings beside = {2, true, 0600, (uid_t) -1, (gid_t) -1};
+static const ListenSettings alone = {1, false, {0660, (uid_t) -1, (gid_t) -1}};
+static const ListenSettings among_two = {2, false, {0660, (uid_t) -1, (gid_t) -1}};
+static const ListenSettings among_three = {3, false, {0660, (uid_t) -1, (gid_t) -1}};
+static const ListenSettings beside = {2, true, {0600, (uid_t) -1, (gid_t) -1}};
 
 /* The kernel chooses one port for all workers, and a second bridge cannot have it. */
 static void
