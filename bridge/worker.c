@@ -113,7 +113,10 @@ start_accepting(Worker *worker)
 			watch(&worker->acceptors[i]);
 }
 
-/* A shared socket is the other workers' until the end of this turn, and first theirs after it. */
+/*
+ * A shared socket that gave a connection in this turn was left to the others
+ * meanwhile; from now on it is theirs first.
+ */
 static void
 watch_again(Worker *worker)
 {
