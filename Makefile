@@ -53,7 +53,7 @@ fuzz: ## runs each fuzz target for FUZZ_SECONDS (60); needs clang with its runti
 bridge: ## builds bridge/pat-bridge
 	$(MAKE) -C $(SRC_DIR)/bridge
 
-install-bridge: ## installs pat-bridge (PREFIX, DESTDIR)
+install-bridge: ## installs pat-bridge, its man page and units of systemd (PREFIX, DESTDIR)
 	$(MAKE) -C $(SRC_DIR)/bridge install
 
 clean-bridge: ## removes what the bridge's build made

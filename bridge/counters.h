@@ -87,14 +87,14 @@ typedef struct __attribute__((aligned(128))) Counters
 	RouteCounters routes[COUNTERS_ROUTES];
 } Counters;
 
-/* Those of all workers, and what does not change. */
+/* Those of all workers, and what hardly changes. */
 typedef struct CounterSet
 {
 	double started; /* seconds since the epoch */
 	char http_library[16];
 	char db_library[16];
-	uint64_t lane_connections[COUNTERS_LANES];  /* configured, of all workers */
-	uint64_t connection_limits[COUNTERS_SIDES]; /* 0: there is no such side */
+	uint64_t lane_connections[COUNTERS_LANES]; /* configured, of all workers */
+	Counter connection_limits[COUNTERS_SIDES]; /* 0: there is no such side */
 	unsigned workers;
 	Counters each[];
 } CounterSet;

@@ -93,6 +93,12 @@ extern void db_cancel(DbConn *conn);
 /* Push out what is still buffered; after a batch of db_send. */
 extern void db_flush(DbConn *conn);
 
+/*
+ * The settings' time-out has changed: replace the session, as soon as what is
+ * in flight is over, by one that knows the new one.
+ */
+extern void db_renew(DbConn *conn);
+
 /* When db_tick is wanted next, and the tick: time-outs and new attempts. */
 extern int64_t db_next_due(const DbConn *conn);
 extern void db_tick(DbConn *conn, int64_t now);

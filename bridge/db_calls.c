@@ -331,6 +331,10 @@ db_take_results(DbConn *conn)
 		in_step = take_result(conn, PQgetResult(conn->pg));
 	if (!alive || !in_step || PQstatus(conn->pg) == CONNECTION_BAD || !db_flush_and_watch(conn))
 		db_lose(conn, db_pg_message(conn));
-	else if (conn->phase == DB_DRAINING && conn->in_flight == 0)
+	else if (conn->phase != DB_DRAINING || conn->in_flight > 0)
+		return;
+	else if (conn->session_timeout_us != conn->settings->timeout_us)
+		db_replace(conn);
+	else
 		db_lose(conn, conn->renewal);
 }

@@ -106,6 +106,26 @@ db_lose(DbConn *conn, const char *message)
 }
 
 void
+db_replace(DbConn *conn)
+{
+	log_event(LOG_NOTICE, "database connection \"%s\" is replaced: its time-out has changed",
+			  conn->settings->name);
+	discard_session(conn);
+	conn->due = clock_us();
+	conn->client.down(conn->client.owner, conn->number);
+}
+
+void
+db_renew(DbConn *conn)
+{
+	if (conn->phase != DB_UP || conn->session_timeout_us == conn->settings->timeout_us)
+		return;
+	conn->phase = DB_DRAINING;
+	if (conn->in_flight == 0)
+		db_replace(conn);
+}
+
+void
 db_fail_attempt(DbConn *conn, const char *message)
 {
 	report(conn, "is not available", message);

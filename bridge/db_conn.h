@@ -87,6 +87,7 @@ struct DbConn
 
 	/* set-up */
 	DbStep step;
+	int64_t session_timeout_us; /* that it was set up with */
 	char schema[SESSION_NAME_MAX];
 	char role[SESSION_NAME_MAX];
 	bool silent;
@@ -119,6 +120,9 @@ struct DbConn
 
 /* The connection was up and is gone; conn->pg may still say why. */
 extern void db_lose(DbConn *conn, const char *message);
+
+/* The session is given up for another one, which is asked for at once. */
+extern void db_replace(DbConn *conn);
 
 /* An attempt to connect, or the set-up after it, has failed. */
 extern void db_fail_attempt(DbConn *conn, const char *message);

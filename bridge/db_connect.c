@@ -154,6 +154,7 @@ go_up(DbConn *conn)
 	log_event(LOG_NOTICE, "database connection \"%s\" is up", conn->settings->name);
 	if (conn->settings->pooled)
 		warn_of_long_statements(conn);
+	db_renew(conn);
 }
 
 static void
@@ -213,6 +214,7 @@ start_setup(DbConn *conn)
 {
 	conn->phase = DB_SETTING_UP;
 	conn->refusal[0] = '\0';
+	conn->session_timeout_us = conn->settings->timeout_us;
 	if (PQsetnonblocking(conn->pg, 1) != 0)
 		db_fail_attempt(conn, db_pg_message(conn));
 	else

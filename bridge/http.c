@@ -31,6 +31,8 @@ on_ready(void *owner, uint32_t events)
 
 	(void) events;
 	http->pending = true;
+	if (http->draining)
+		http->last_sign = clock_us();
 }
 
 static void
@@ -83,7 +85,7 @@ start_daemon(Http *http)
 							MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL,
 							MHD_OPTION_NOTIFY_COMPLETED, request_completed, http,
 							MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-							MHD_OPTION_CONNECTION_LIMIT, http->settings.max_connections,
+							MHD_OPTION_CONNECTION_LIMIT, (unsigned) HTTP_CONNECTIONS_MAX,
 							MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) HTTP_CONNECTION_MEMORY,
 							MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) HTTP_IDLE_TIMEOUT_S,
 							MHD_OPTIONS_OF_VERSION MHD_OPTION_END);
@@ -177,13 +179,23 @@ http_library_version(void)
 }
 
 void
+http_set_limits(Http *http, unsigned max_connections, int64_t timeout_us)
+{
+	http->settings.max_connections = max_connections;
+	http->settings.timeout_us = timeout_us;
+}
+
+void
 http_drain(Http *http)
 {
 	http->draining = true;
+	http->last_sign = clock_us();
 }
 
-unsigned
-http_busy(const Http *http)
+int64_t
+http_drained_at(const Http *http, int64_t grace_us)
 {
-	return http->requests;
+	if (http->requests > 0)
+		return CLOCK_NEVER;
+	return http->connections == 0 ? 0 : http->last_sign + grace_us;
 }

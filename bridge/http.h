@@ -33,6 +33,9 @@ extern void http_run(Http *http);
 /* When http_run is wanted next even if nothing happens. */
 extern int64_t http_next_due(Http *http);
 
+/* Other limits from now on; connections and requests that are there stay. */
+extern void http_set_limits(Http *http, unsigned max_connections, int64_t timeout_us);
+
 /* From now on every answer is the last of its connection. */
 extern void http_drain(Http *http);
 
@@ -41,5 +44,11 @@ extern const char *http_library_version(void);
 
 /* Requests that have begun and are not completely answered. */
 extern unsigned http_busy(const Http *http);
+/*
+ * When nothing is left to wait for, if nothing happens any more: now if there is
+ * no connection, grace_us after the last sign of a client if none has a request
+ * under way, else never.  Once http_drain was called.
+ */
+extern int64_t http_drained_at(const Http *http, int64_t grace_us);
 
 #endif

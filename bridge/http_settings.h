@@ -29,6 +29,8 @@
 #define HTTP_CONNECTION_MEMORY 20480
 /* Connections for monitoring, apart from those of the API. */
 #define HTTP_ADMIN_CONNECTIONS 64
+/* What libmicrohttpd is told; the limit in force is kept by the bridge, and can change. */
+#define HTTP_CONNECTIONS_MAX   2000000
 /* An idle connection is closed after this. */
 #define HTTP_IDLE_TIMEOUT_S    60
 

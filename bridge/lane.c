@@ -89,13 +89,18 @@ queue_remove(Lane *lane, LaneJob *job)
 	change_queued(lane, job, false);
 }
 
+/* At the end, but after a shorter time-out has come into force. */
 static void
-deadline_append(Lane *lane, LaneJob *job)
+deadline_insert(Lane *lane, LaneJob *job)
 {
-	job->older = lane->youngest;
-	job->younger = NULL;
-	*(job->older != NULL ? &job->older->younger : &lane->oldest) = job;
-	lane->youngest = job;
+	LaneJob *older = lane->youngest;
+
+	while (older != NULL && older->deadline > job->deadline)
+		older = older->older;
+	job->older = older;
+	job->younger = older != NULL ? older->younger : lane->oldest;
+	*(older != NULL ? &older->younger : &lane->oldest) = job;
+	*(job->younger != NULL ? &job->younger->older : &lane->youngest) = job;
 	job->active = true;
 }
 
@@ -188,8 +193,20 @@ lane_submit(Lane *lane, LaneJob *job, LaneEnd *refusal)
 	if (lane->queued >= lane->settings.max_queue)
 		return refuse(lane, LANE_FULL, refusal);
 	queue_append(lane, job);
-	deadline_append(lane, job);
+	deadline_insert(lane, job);
 	return true;
+}
+
+void
+lane_set_limits(Lane *lane, unsigned max_queue, int64_t timeout_us)
+{
+	lane->settings.max_queue = max_queue;
+	lane->settings.timeout_us = timeout_us;
+	for (unsigned i = 0; i < lane->settings.connections; i++)
+	{
+		lane->flights[i].settings.timeout_us = timeout_us;
+		db_renew(lane->flights[i].conn);
+	}
 }
 
 /* ---- sending ------------------------------------------------------------ */

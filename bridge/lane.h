@@ -86,14 +86,20 @@ extern void lane_stop(Lane *lane);
 
 /*
  * Take a job in.  Returns true, or false with *refusal set (LANE_FULL or
- * LANE_DOWN), and then done is not called.  Deadlines must not decrease from
- * one job to the next.  Nothing is sent before lane_pump.
+ * LANE_DOWN), and then done is not called.  It is quick only if deadlines do not
+ * decrease from one job to the next.  Nothing is sent before lane_pump.
  */
 extern bool
 lane_submit(Lane *lane, LaneJob *job, LaneEnd *refusal) __attribute__((warn_unused_result));
 
 /* Forget a job whose client has left; done is not called.  Harmless when over. */
 extern void lane_abandon(Lane *lane, LaneJob *job);
+
+/*
+ * Other limits from now on.  Jobs keep their places and deadlines; the sessions
+ * are replaced if the time-out is another.
+ */
+extern void lane_set_limits(Lane *lane, unsigned max_queue, int64_t timeout_us);
 
 /* Send what can be sent.  Once per turn of the loop. */
 extern void lane_pump(Lane *lane);

@@ -23,8 +23,8 @@
 #include "../extension/json_text.h"
 #include "text.h"
 
-static LogFormat log_format = LOG_TEXT;
-static LogLevel log_level = LOG_NOTICE;
+static atomic_int log_format = LOG_TEXT;
+static atomic_int log_level = LOG_NOTICE;
 static const char *log_path; /* NULL: standard error */
 static int log_fd = STDERR_FILENO;
 static atomic_uint_fast64_t lost_lines;
@@ -34,6 +34,7 @@ static const char *const level_names[] = {"error", "warning", "notice", "info", 
 /* A line being built; one byte is kept for the newline, and JSON's brace. */
 typedef struct Line
 {
+	bool json; /* the format at its start */
 	char text[LOG_LINE_MAX];
 	size_t used;
 } Line;
@@ -43,8 +44,8 @@ typedef struct Line
 void
 log_setup(LogFormat format, LogLevel level)
 {
-	log_format = format;
-	log_level = level;
+	atomic_store_explicit(&log_format, (int) format, memory_order_relaxed);
+	atomic_store_explicit(&log_level, (int) level, memory_order_relaxed);
 }
 
 static int
@@ -101,7 +102,7 @@ log_lost(void)
 bool
 log_enabled(LogLevel level)
 {
-	return level <= log_level;
+	return (int) level <= atomic_load_explicit(&log_level, memory_order_relaxed);
 }
 
 static void line_add(Line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -179,9 +180,9 @@ line_start(Line *line, LogLevel level)
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 	line->used = 0;
-	line_add(line,
-			 log_format == LOG_JSON ? "{\"time\":\"%s.%03dZ\",\"level\":\"%s\"" : "%s.%03dZ %s",
-			 when, (int) (now.tv_usec / 1000), level_names[level]);
+	line->json = atomic_load_explicit(&log_format, memory_order_relaxed) == LOG_JSON;
+	line_add(line, line->json ? "{\"time\":\"%s.%03dZ\",\"level\":\"%s\"" : "%s.%03dZ %s", when,
+			 (int) (now.tv_usec / 1000), level_names[level]);
 }
 
 static void
@@ -189,7 +190,7 @@ line_write(Line *line)
 {
 	ssize_t written;
 
-	if (log_format == LOG_JSON)
+	if (line->json)
 		line->text[line->used++] = '}';
 	line->text[line->used++] = '\n';
 	written = write(log_fd, line->text, line->used);
@@ -220,7 +221,7 @@ log_event(LogLevel level, const char *format, ...)
 	va_end(args);
 	flatten(message);
 	line_start(&line, level);
-	if (log_format == LOG_JSON)
+	if (line.json)
 	{
 		line_add(&line, ",\"message\":");
 		line_add_quoted(&line, message, sizeof(message));
@@ -233,14 +234,14 @@ log_event(LogLevel level, const char *format, ...)
 static void
 add_field(Line *line, const char *name, const char *value, size_t max)
 {
-	line_add(line, log_format == LOG_JSON ? ",\"%s\":" : " %s=", name);
+	line_add(line, line->json ? ",\"%s\":" : " %s=", name);
 	line_add_quoted(line, value, max);
 }
 
 static void
 add_number(Line *line, const char *name, int64_t value)
 {
-	line_add(line, log_format == LOG_JSON ? ",\"%s\":%lld" : " %s=%lld", name, (long long) value);
+	line_add(line, line->json ? ",\"%s\":%lld" : " %s=%lld", name, (long long) value);
 }
 
 static void
@@ -271,7 +272,7 @@ log_request(LogLevel level, const LogRequest *request)
 	if (!log_enabled(level))
 		return;
 	line_start(&line, level);
-	line_add(&line, log_format == LOG_JSON ? ",\"message\":\"request\"" : " request");
+	line_add(&line, line.json ? ",\"message\":\"request\"" : " request");
 	add_field(&line, "id", request->id, LOG_CLIENT_TEXT_MAX);
 	add_field(&line, "method", request->method, LOG_CLIENT_TEXT_MAX / 4);
 	if (request->route != NULL)

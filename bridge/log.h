@@ -2,8 +2,9 @@
  * log.h
  *		Lines on standard error or in a file: events, and one line per request.
  *
- * Format, level and file are set once, before any thread starts; a line is one
- * write(2), so lines of several workers do not mix.  Nothing secret is ever
+ * Format and level may change while threads log; the file is set before any
+ * starts.  A line is one write(2), so
+ * lines of several workers do not mix.  Nothing secret is ever
  * passed in here: no token, no query string, no connection string.
  */
 #ifndef PAT_BRIDGE_LOG_H

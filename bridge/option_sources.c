@@ -231,3 +231,28 @@ options_free(Options *options)
 		option_free(&option_table[i], options);
 	memset(options, 0, sizeof(*options));
 }
+
+static void
+append_name(char *names, size_t size, const char *name)
+{
+	size_t used = strlen(names);
+
+	snprintf(names + used, size - used, "%s%s", used > 0 ? ", " : "", name);
+}
+
+bool
+options_keep_fixed(Options *later, const Options *running, char *names, size_t size)
+{
+	names[0] = '\0';
+	for (size_t i = 0; i < option_count; i++)
+	{
+		const Option *option = &option_table[i];
+
+		if (option_reloads(option) || option_is_same(option, later, running))
+			continue;
+		append_name(names, size, option->name);
+		if (!option_copy(option, later, running))
+			return false;
+	}
+	return true;
+}

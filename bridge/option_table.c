@@ -41,6 +41,20 @@ const Option option_table[] = {
 	 "client connections in all; more wait to be accepted"},
 	{"max-queue", OPTION_NUMBER, FIELD(max_queue), "1024", 1, 1000000, NULL, "N",
 	 "requests waiting per worker and kind of connection; more are answered 503"},
+	{"drain-timeout", OPTION_DURATION, FIELD(drain_timeout_ms), "15s", 0, 3600000, NULL, "TIME",
+	 "longest time to finish what is under way when told to stop"},
+	{"reuse-port", OPTION_SWITCH, FIELD(reuse_port), "off", 0, 0, NULL, NULL,
+	 "share the addresses with another bridge: for a restart without a gap"},
+	{"unix-socket-mode", OPTION_MODE, FIELD(unix_socket_mode), "0660", 0, 0, NULL, "MODE",
+	 "permissions of unix: sockets, in octal; to connect takes the right to write"},
+	{"unix-socket-group", OPTION_NAME, FIELD(unix_socket_group), NULL, 0, 0, NULL, "NAME",
+	 "group of unix: sockets; default: the process's own"},
+	{"user", OPTION_NAME, FIELD(user), NULL, 0, 0, NULL, "NAME",
+	 "user to become when started as root, which is refused otherwise"},
+	{"group", OPTION_NAME, FIELD(group), NULL, 0, 0, NULL, "NAME",
+	 "group to become together with --user; default: that user's own"},
+	{"core-dumps", OPTION_SWITCH, FIELD(core_dumps), "off", 0, 0, NULL, NULL,
+	 "allow core files and debuggers, which would see tokens"},
 	{"log-format", OPTION_CHOICE, FIELD(log_format), "text", 0, 0, log_formats, "FORMAT",
 	 "text or json"},
 	{"log-level", OPTION_CHOICE, FIELD(log_level), "notice", 0, 0, log_levels, "LEVEL",
@@ -59,7 +73,7 @@ const Option option_table[] = {
 
 /* What may change while the bridge runs; everything else waits for a restart. */
 static const char *const reloaded[] = {"request-timeout", "max-connections", "max-queue",
-									   "log-format", "log-level"};
+									   "drain-timeout",   "log-format",      "log-level"};
 
 const size_t option_count = sizeof(option_table) / sizeof(option_table[0]);
 

@@ -28,46 +28,23 @@ option_fail(OptionReader *reader, const char *format, ...)
 
 /* ---- fields ------------------------------------------------------------- */
 
+/* To be written through only by whom the Options belong to. */
 static bool *
-bool_field(Options *options, const Option *option)
+bool_field(const Options *options, const Option *option)
 {
 	return (bool *) ((char *) options + option->offset);
 }
 
 static int64_t *
-number_field(Options *options, const Option *option)
+number_field(const Options *options, const Option *option)
 {
 	return (int64_t *) ((char *) options + option->offset);
 }
 
 static char **
-string_field(Options *options, const Option *option)
+string_field(const Options *options, const Option *option)
 {
 	return (char **) ((char *) options + option->offset);
-}
-
-static size_t
-option_size(const Option *option)
-{
-	switch (option->kind)
-	{
-		case OPTION_FLAG:
-		case OPTION_SWITCH:
-			return sizeof(bool);
-		case OPTION_NUMBER:
-		case OPTION_DURATION:
-		case OPTION_MODE:
-		case OPTION_CHOICE:
-			return sizeof(int64_t);
-		case OPTION_ADDRESSES:
-			return OPTIONS_MAX_LISTEN * sizeof(char *);
-		case OPTION_CONNINFO:
-		case OPTION_NAME:
-		case OPTION_PATH:
-		case OPTION_FILE:
-			break;
-	}
-	return sizeof(char *);
 }
 
 /* ---- values ------------------------------------------------------------- */
@@ -182,8 +159,10 @@ typedef struct AddressList
 } AddressList;
 
 static AddressList
-address_list(Options *options, const Option *option)
+address_list(const Options *of, const Option *option)
 {
+	Options *options = (Options *) of;
+
 	if (option->offset == offsetof(Options, admin_listen))
 		return (AddressList){options->admin_listen, &options->admin_listen_count};
 	return (AddressList){options->listen, &options->listen_count};
@@ -302,7 +281,7 @@ same_addresses(AddressList a, AddressList b)
 }
 
 bool
-option_is_same(const Option *option, Options *a, Options *b)
+option_is_same(const Option *option, const Options *a, const Options *b)
 {
 	switch (option->kind)
 	{
@@ -325,28 +304,53 @@ option_is_same(const Option *option, Options *a, Options *b)
 	return same_string(*string_field(a, option), *string_field(b, option));
 }
 
-/* Numbers and strings are exchanged alike: whoever frees Options frees what is in it then. */
-void
-option_swap(const Option *option, Options *a, Options *b)
+static bool
+copy_addresses(AddressList to, AddressList from)
 {
-	for (size_t i = 0, size = option_size(option); i < size; i++)
+	forget_addresses(to);
+	while (*to.count < *from.count)
 	{
-		char *left = (char *) a + option->offset + i;
-		char *right = (char *) b + option->offset + i;
-		char kept = *left;
+		char *copy = strdup(from.texts[*to.count]);
 
-		*left = *right;
-		*right = kept;
+		if (copy == NULL)
+			return false;
+		to.texts[(*to.count)++] = copy;
 	}
-	if (option->kind == OPTION_ADDRESSES)
+	return true;
+}
+
+static bool
+copy_string(char **to, const char *from)
+{
+	free(*to);
+	*to = from != NULL ? strdup(from) : NULL;
+	return from == NULL || *to != NULL;
+}
+
+bool
+option_copy(const Option *option, Options *to, const Options *from)
+{
+	switch (option->kind)
 	{
-		unsigned *left = address_list(a, option).count;
-		unsigned *right = address_list(b, option).count;
-		unsigned count = *left;
-
-		*left = *right;
-		*right = count;
+		case OPTION_FLAG:
+		case OPTION_SWITCH:
+			*bool_field(to, option) = *bool_field(from, option);
+			return true;
+		case OPTION_NUMBER:
+		case OPTION_DURATION:
+		case OPTION_MODE:
+		case OPTION_CHOICE:
+			*number_field(to, option) = *number_field(from, option);
+			return true;
+		case OPTION_ADDRESSES:
+			return copy_addresses(address_list(to, option), address_list(from, option));
+		case OPTION_CONNINFO:
+		case OPTION_NAME:
+		case OPTION_PATH:
+		case OPTION_FILE:
+			break;
 	}
+	return copy_string(string_field(to, option), *string_field(from, option));
 }
 
 void

@@ -35,10 +35,11 @@ option_fail(OptionReader *reader, const char *format, ...) __attribute__((format
 extern bool option_set(OptionReader *reader, const Option *option, OptionSource source,
 					   const char *where, const char *text) __attribute__((warn_unused_result));
 
-extern bool option_is_same(const Option *option, Options *a, Options *b);
+extern bool option_is_same(const Option *option, const Options *a, const Options *b);
 
-/* Exchange the values of one option. */
-extern void option_swap(const Option *option, Options *a, Options *b);
+/* Replace one value by a copy of another's.  False without memory. */
+extern bool option_copy(const Option *option, Options *to, const Options *from)
+	__attribute__((warn_unused_result));
 
 extern void option_free(const Option *option, Options *options);
 

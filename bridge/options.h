@@ -3,7 +3,8 @@
  *		What the bridge is told: command line, environment, configuration file.
  *
  * Every option is one row of a table in option_table.c, from which --help, the
- * environment names and the file's names follow.  Precedence: command line,
+ * environment names and the file's names follow.  No file is opened but the
+ * configuration, no name is looked up: that is check.h.  Precedence: command line,
  * then PAT_BRIDGE_*, then the file, then the default.
  */
 #ifndef PAT_BRIDGE_OPTIONS_H
@@ -45,6 +46,13 @@ typedef struct Options
 	int64_t log_level;  /* LogLevel */
 	char *log_file;     /* NULL: standard error */
 	bool server_timing;
+	int64_t drain_timeout_ms;
+	int64_t unix_socket_mode;
+	char *unix_socket_group;
+	char *user;
+	char *group;
+	bool reuse_port;
+	bool core_dumps;
 	bool check;
 	bool version;
 	bool help;
@@ -57,6 +65,14 @@ typedef struct Options
 extern bool options_read(Options *options, int argc, char **argv, char message[OPTIONS_MESSAGE_MAX])
 	__attribute__((warn_unused_result));
 extern void options_free(Options *options);
+
+/*
+ * Give a later reading the values of the running one where a change needs a
+ * restart.  names gets the options that differed, apart by commas, or "".
+ * False without memory.
+ */
+extern bool options_keep_fixed(Options *later, const Options *running, char *names, size_t size)
+	__attribute__((warn_unused_result));
 
 extern void options_help(FILE *out);
 

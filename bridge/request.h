@@ -29,6 +29,7 @@ struct Http
 	unsigned requests;
 	bool pending; /* libmicrohttpd has something to do */
 	bool draining;
+	int64_t last_sign; /* of a client, while draining */
 
 	/* lines about answers of 500 and above: so many in this second */
 	int64_t log_second;

@@ -1,9 +1,11 @@
 /*
  * worker.c
- *		The event loop: accept, run HTTP, pump the lanes, mind the time.
+ *		The event loop: accept, run HTTP, pump the lanes, mind the time; and how
+ *		it ends without losing a request.
  *
- * Owns its loop, lanes and HTTP sides; the listening sockets belong to main.
- * Everything runs in the worker's thread but worker_start, _stop and _join.
+ * Owns its loop, lanes and gates.  Everything runs in the worker's thread but
+ * worker_start, _reload, _stop and _join: these leave word in atomic fields and
+ * ring by an eventfd.
  *
  * The addresses for monitoring are the first worker's: any worker can tell what
  * all have counted, and a limit that is one worker's is exact.  They have
@@ -14,28 +16,26 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "http.h"
+#include "gate.h"
 #include "lane.h"
 #include "log.h"
-#include "loop.h"
 
-/* Connections taken from one socket in one turn. */
-#define ACCEPTS_PER_TURN 32
+/*
+ * How long after the order to stop the sockets stay open for the clients whose
+ * requests to connect the kernel had answered already: a round trip.
+ */
+#define SETTLE_US (20 * CLOCK_US_PER_MS)
 
-/* How long to leave a socket alone that could not be accepted from. */
-#define ACCEPT_PAUSE_US (100 * CLOCK_US_PER_MS)
-
-/* How long requests under way may take to finish after the order to stop. */
-#define STOP_GRACE_US (5 * CLOCK_US_PER_S)
+/* Clients that are silent for this share of the time to drain are idle. */
+#define IDLE_SHARE 10
 
 /*
  * Reads are pipelined deeply.  Writes go one at a time on each connection, so
@@ -44,33 +44,18 @@
 #define READ_DEPTH  64
 #define WRITE_DEPTH 1
 
-typedef struct Gate Gate;
-
-typedef struct Acceptor
-{
-	Gate *gate;
-	LoopWatch watch;
-	int fd;
-} Acceptor;
-
-/* An HTTP side and the sockets that lead to it. */
-struct Gate
-{
-	Loop *loop;
-	Http *http;         /* NULL: there is no such side here */
-	int64_t accept_due; /* accept again from then on */
-	bool accepting;
-	unsigned acceptor_count;
-	Acceptor acceptors[OPTIONS_MAX_LISTEN];
-};
-
 struct Worker
 {
 	pthread_t thread;
 	Loop loop;
-	LoopWatch stop_watch;
-	int stop_fd;
+	LoopWatch bell_watch;
+	int bell_fd;
+	_Atomic(Settings *) pending; /* to go by from now on; NULL: no word */
+	atomic_bool told_to_stop;
+	Settings *settings; /* in force */
+	Settings *first;    /* what its parts were made from: the lanes use its strings */
 	bool stopping;
+	int64_t close_due;
 	int64_t stop_due;
 	Lane *read;
 	Lane *write;
@@ -78,108 +63,17 @@ struct Worker
 	Gate admin;
 };
 
-/* ---- accepting ---------------------------------------------------------- */
-
-static void
-stop_accepting(Gate *gate)
+/* The gates that are there, one after the other. */
+static Gate *
+next_gate(Worker *worker, const Gate *before)
 {
-	for (unsigned i = 0; i < gate->acceptor_count; i++)
-		loop_unwatch(gate->loop, &gate->acceptors[i].watch);
-	gate->accepting = false;
+	if (before == NULL)
+		return &worker->api;
+	return before == &worker->api && worker->admin.http != NULL ? &worker->admin : NULL;
 }
 
-static void
-start_accepting(Gate *gate)
-{
-	gate->accepting = true;
-	for (unsigned i = 0; i < gate->acceptor_count; i++)
-	{
-		Acceptor *acceptor = &gate->acceptors[i];
-
-		if (!loop_watch(gate->loop, &acceptor->watch, acceptor->fd, EPOLLIN))
-			log_event(LOG_ERROR, "cannot watch a listening socket: %s", strerror(errno));
-	}
-}
-
-/* Out of descriptors or memory: others may free some soon. */
-static void
-pause_accepting(Gate *gate)
-{
-	log_event(LOG_WARNING, "cannot accept a connection: %s", strerror(errno));
-	gate->accept_due = clock_us() + ACCEPT_PAUSE_US;
-	stop_accepting(gate);
-}
-
-static bool
-is_passing(int error)
-{
-	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED;
-}
-
-static void
-on_connections(void *owner, uint32_t events)
-{
-	Acceptor *acceptor = owner;
-	Gate *gate = acceptor->gate;
-
-	(void) events;
-	for (int i = 0; i < ACCEPTS_PER_TURN && http_has_room(gate->http); i++)
-	{
-		struct sockaddr_storage addr;
-		socklen_t size = sizeof(addr);
-		int fd = accept4(acceptor->fd, (struct sockaddr *) &addr, &size,
-						 SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd < 0)
-		{
-			if (!is_passing(errno))
-				pause_accepting(gate);
-			return;
-		}
-		http_adopt(gate->http, fd, (struct sockaddr *) &addr, size);
-	}
-}
-
-/* Watch the listening sockets exactly while connections can be taken. */
-static void
-mind_gate(Gate *gate, bool open, int64_t now)
-{
-	bool wanted = open && http_has_room(gate->http) && now >= gate->accept_due;
-
-	if (wanted && !gate->accepting)
-		start_accepting(gate);
-	else if (!wanted && gate->accepting)
-		stop_accepting(gate);
-}
-
-/* When the gate wants a turn of the loop even if nothing happens. */
-static int64_t
-gate_next_due(Gate *gate, bool open)
-{
-	int64_t due = http_next_due(gate->http);
-
-	if (open && !gate->accepting && http_has_room(gate->http))
-		return gate->accept_due < due ? gate->accept_due : due;
-	return due;
-}
-
-/* ---- the loop ----------------------------------------------------------- */
-
-static void
-on_stop(void *owner, uint32_t events)
-{
-	Worker *worker = owner;
-	uint64_t count;
-
-	(void) events;
-	if (read(worker->stop_fd, &count, sizeof(count)) != (ssize_t) sizeof(count))
-		return;
-	worker->stopping = true;
-	worker->stop_due = clock_us() + STOP_GRACE_US;
-	http_drain(worker->api.http);
-	if (worker->admin.http != NULL)
-		http_drain(worker->admin.http);
-}
+#define EACH_GATE(gate, worker) \
+	for (Gate *gate = next_gate(worker, NULL); (gate) != NULL; (gate) = next_gate(worker, gate))
 
 static int64_t
 earlier(int64_t a, int64_t b)
@@ -187,35 +81,116 @@ earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* ---- stopping ----------------------------------------------------------- */
+
+/* The gate for monitoring is open until the end: who watches sees the requests finish. */
+static void
+start_stopping(Worker *worker)
+{
+	int64_t now = clock_us();
+
+	worker->stopping = true;
+	worker->close_due = now + SETTLE_US;
+	worker->stop_due = now + worker->settings->options.drain_timeout_ms * CLOCK_US_PER_MS;
+	gate_leave_inherited(&worker->api);
+	EACH_GATE(gate, worker)
+	http_drain(gate->http);
+}
+
+static int64_t
+drained_at(const Worker *worker)
+{
+	int64_t idle_us = worker->settings->options.drain_timeout_ms * CLOCK_US_PER_MS / IDLE_SHARE;
+
+	return http_drained_at(worker->api.http, idle_us);
+}
+
+/* Judged by a time before the last look at the clients: they may have been busy since. */
+static bool
+is_over(const Worker *worker, int64_t looked)
+{
+	if (!worker->stopping)
+		return false;
+	return looked >= worker->stop_due || (worker->api.closed && looked >= drained_at(worker));
+}
+
+static int64_t
+stopping_due(const Worker *worker)
+{
+	return earlier(worker->stop_due, worker->api.closed ? drained_at(worker) : worker->close_due);
+}
+
+/* ---- orders ------------------------------------------------------------- */
+
+/* A worker's part of the connections, rounded up: each has room for one. */
+static unsigned
+max_connections(const Options *options)
+{
+	return (unsigned) ((options->max_connections + options->workers - 1) / options->workers);
+}
+
+static void
+go_by(Worker *worker, Settings *settings)
+{
+	const Options *options = &settings->options;
+	int64_t timeout_us = options->request_timeout_ms * CLOCK_US_PER_MS;
+
+	lane_set_limits(worker->read, (unsigned) options->max_queue, timeout_us);
+	lane_set_limits(worker->write, (unsigned) options->max_queue, timeout_us);
+	http_set_limits(worker->api.http, max_connections(options), timeout_us);
+	settings_release(worker->settings);
+	worker->settings = settings;
+}
+
+static void
+on_bell(void *owner, uint32_t events)
+{
+	Worker *worker = owner;
+	Settings *pending;
+	uint64_t count;
+
+	(void) events;
+	if (read(worker->bell_fd, &count, sizeof(count)) != (ssize_t) sizeof(count))
+		return;
+	pending = atomic_exchange(&worker->pending, NULL);
+	if (pending != NULL)
+		go_by(worker, pending);
+	if (atomic_load(&worker->told_to_stop) && !worker->stopping)
+		start_stopping(worker);
+}
+
+static void
+ring(Worker *worker)
+{
+	uint64_t one = 1;
+	ssize_t written = write(worker->bell_fd, &one, sizeof(one));
+
+	(void) written; /* an eventfd takes a one unless it is full of them */
+}
+
+/* ---- the loop ----------------------------------------------------------- */
+
 static int
 timeout_ms(Worker *worker)
 {
 	int64_t due = earlier(lane_next_due(worker->read), lane_next_due(worker->write));
 	int64_t left;
 
-	due = earlier(due, gate_next_due(&worker->api, !worker->stopping));
-	if (worker->admin.http != NULL)
-		due = earlier(due, gate_next_due(&worker->admin, true));
+	EACH_GATE(gate, worker)
+	due = earlier(due, gate_next_due(gate));
 	if (worker->stopping)
-		due = earlier(due, worker->stop_due);
+		due = earlier(due, stopping_due(worker));
 	if (due == CLOCK_NEVER)
 		return -1;
 	left = due - clock_us();
 	return left <= 0 ? 0 : (int) earlier((left + CLOCK_US_PER_MS - 1) / CLOCK_US_PER_MS, 60000);
 }
 
-static bool
-is_over(const Worker *worker, int64_t now)
-{
-	return worker->stopping && (http_busy(worker->api.http) == 0 || now >= worker->stop_due);
-}
-
-/* Open until the end: who watches sees the requests under way finish. */
 static void
-turn_admin(Worker *worker, int64_t now)
+run_gates(Worker *worker)
 {
-	http_run(worker->admin.http);
-	mind_gate(&worker->admin, true, now);
+	EACH_GATE(gate, worker)
+	gate_run(gate);
 }
 
 static void
@@ -227,26 +202,31 @@ turn(Worker *worker)
 	now = clock_us();
 	lane_tick(worker->read, now);
 	lane_tick(worker->write, now);
-	http_run(worker->api.http);
+	run_gates(worker);
 	lane_pump(worker->read);
 	lane_pump(worker->write);
-	mind_gate(&worker->api, !worker->stopping, now);
-	if (worker->admin.http != NULL)
-		turn_admin(worker, now);
+	EACH_GATE(gate, worker)
+	gate_mind(gate, now);
+	if (worker->stopping && now >= worker->close_due)
+		gate_close(&worker->api);
 }
 
 static void *
 run(void *arg)
 {
 	Worker *worker = arg;
+	int64_t looked;
 
-	while (!is_over(worker, clock_us()))
+	do
+	{
+		looked = clock_us();
 		turn(worker);
-	stop_accepting(&worker->api);
-	stop_accepting(&worker->admin);
+	} while (!is_over(worker, looked));
+	EACH_GATE(gate, worker)
+	gate_close(gate);
 	lane_stop(worker->read);
 	lane_stop(worker->write);
-	http_run(worker->api.http);
+	run_gates(worker);
 	return NULL;
 }
 
@@ -264,8 +244,12 @@ worker_free(Worker *worker)
 	if (worker->write != NULL)
 		lane_close(worker->write);
 	loop_close(&worker->loop);
-	if (worker->stop_fd >= 0)
-		close(worker->stop_fd);
+	if (worker->bell_fd >= 0)
+		close(worker->bell_fd);
+	if (atomic_load(&worker->pending) != NULL)
+		settings_release(atomic_load(&worker->pending));
+	settings_release(worker->settings);
+	settings_release(worker->first);
 	free(worker);
 }
 
@@ -295,17 +279,10 @@ open_lanes(Worker *worker, const Options *options, Counters *counters)
 	return worker->read != NULL && worker->write != NULL;
 }
 
-/* Rounded up: each worker has room for one. */
-static unsigned
-connections_per_worker(const Options *options)
-{
-	return (unsigned) ((options->max_connections + options->workers - 1) / options->workers);
-}
-
 static bool
 open_api(Worker *worker, HttpSettings settings, const Options *options)
 {
-	settings.max_connections = connections_per_worker(options);
+	settings.max_connections = max_connections(options);
 	settings.serves = options->admin_listen_count > 0 ? ROUTE_ALL & ~ROUTE_BIT(ROUTE_METRICS)
 													  : ROUTE_ALL;
 	settings.side = COUNTERS_API;
@@ -326,7 +303,7 @@ open_admin(Worker *worker, HttpSettings settings)
 static bool
 open_parts(Worker *worker, const WorkerSetup *setup, unsigned number)
 {
-	const Options *options = setup->options;
+	const Options *options = &setup->settings->options;
 	HttpSettings settings = {
 		.timeout_us = options->request_timeout_ms * CLOCK_US_PER_MS,
 		.server_timing = options->server_timing,
@@ -334,30 +311,33 @@ open_parts(Worker *worker, const WorkerSetup *setup, unsigned number)
 		.all = setup->counters,
 	};
 
-	worker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (worker->stop_fd < 0 || !loop_open(&worker->loop) ||
-		!loop_watch(&worker->loop, &worker->stop_watch, worker->stop_fd, EPOLLIN) ||
+	worker->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker->bell_fd < 0 || !loop_open(&worker->loop) ||
+		!loop_watch(&worker->loop, &worker->bell_watch, worker->bell_fd, EPOLLIN) ||
 		!open_lanes(worker, options, settings.counters))
 		return false;
 	settings.read = worker->read;
 	settings.write = worker->write;
 	return open_api(worker, settings, options) &&
-		   (worker->admin.acceptor_count == 0 || open_admin(worker, settings));
+		   (worker->admin.count == 0 || open_admin(worker, settings));
 }
 
 static void
-fill_gate(Worker *worker, Gate *gate, const Listener *listeners, unsigned count, unsigned number)
+take_listeners(Worker *worker, const WorkerSetup *setup, unsigned number)
 {
-	gate->loop = &worker->loop;
-	gate->acceptor_count = count;
-	for (unsigned i = 0; i < count; i++)
-	{
-		Acceptor *acceptor = &gate->acceptors[i];
+	gate_init(&worker->api, &worker->loop, number);
+	gate_init(&worker->admin, &worker->loop, number);
+	for (unsigned i = 0; i < setup->listening; i++)
+		gate_add(&worker->api, &setup->listeners[i]);
+	for (unsigned i = 0; number == 0 && i < setup->monitoring; i++)
+		gate_add(&worker->admin, &setup->admin[i]);
+}
 
-		acceptor->gate = gate;
-		acceptor->fd = listeners[i].fds[number];
-		acceptor->watch = (LoopWatch) LOOP_WATCH_INIT(on_connections, acceptor);
-	}
+void
+worker_describe_limits(CounterSet *counters, const Options *options)
+{
+	counter_set(&counters->connection_limits[COUNTERS_API],
+				(uint64_t) options->workers * max_connections(options));
 }
 
 void
@@ -369,24 +349,23 @@ worker_describe(CounterSet *counters, const Options *options)
 	db_library_version(counters->db_library, sizeof(counters->db_library));
 	counters->lane_connections[COUNTERS_READ] = workers * (uint64_t) options->read_connections;
 	counters->lane_connections[COUNTERS_WRITE] = workers * (uint64_t) options->write_connections;
-	counters->connection_limits[COUNTERS_API] = workers * connections_per_worker(options);
+	worker_describe_limits(counters, options);
 	if (options->admin_listen_count > 0)
-		counters->connection_limits[COUNTERS_ADMIN] = HTTP_ADMIN_CONNECTIONS;
+		counter_set(&counters->connection_limits[COUNTERS_ADMIN], HTTP_ADMIN_CONNECTIONS);
 }
 
 Worker *
 worker_start(const WorkerSetup *setup, unsigned number)
 {
-	const Options *options = setup->options;
 	Worker *worker = calloc(1, sizeof(Worker));
 
 	if (worker == NULL)
 		return NULL;
-	worker->loop.epoll_fd = worker->stop_fd = -1;
-	worker->stop_watch = (LoopWatch) LOOP_WATCH_INIT(on_stop, worker);
-	fill_gate(worker, &worker->api, setup->listeners, options->listen_count, number);
-	fill_gate(worker, &worker->admin, setup->admin, number == 0 ? options->admin_listen_count : 0,
-			  number);
+	worker->loop.epoll_fd = worker->bell_fd = -1;
+	worker->bell_watch = (LoopWatch) LOOP_WATCH_INIT(on_bell, worker);
+	worker->settings = settings_hold(setup->settings);
+	worker->first = settings_hold(setup->settings);
+	take_listeners(worker, setup, number);
 	if (open_parts(worker, setup, number) &&
 		pthread_create(&worker->thread, NULL, run, worker) == 0)
 		return worker;
@@ -395,13 +374,22 @@ worker_start(const WorkerSetup *setup, unsigned number)
 	return NULL;
 }
 
+/* A worker that has not come to look yet finds the later ones only. */
+void
+worker_reload(Worker *worker, Settings *settings)
+{
+	Settings *overtaken = atomic_exchange(&worker->pending, settings_hold(settings));
+
+	if (overtaken != NULL)
+		settings_release(overtaken);
+	ring(worker);
+}
+
 void
 worker_stop(Worker *worker)
 {
-	uint64_t one = 1;
-	ssize_t written = write(worker->stop_fd, &one, sizeof(one));
-
-	(void) written; /* an eventfd takes a one unless it is full of them */
+	atomic_store(&worker->told_to_stop, true);
+	ring(worker);
 }
 
 void

@@ -59,7 +59,8 @@ is($help->{err}, '', '... says nothing else');
 my @options = $help->{out} =~ /^ *--([a-z-]+)/mg;
 my @with_value = $help->{out} =~ /^ *--([a-z-]+) [A-Z]/mg;
 for my $name (qw(listen db workers read-connections write-connections request-timeout
-	max-connections max-queue log-format log-level config check version help))
+	max-connections max-queue drain-timeout reuse-port unix-socket-mode unix-socket-group user group
+	core-dumps log-format log-level config check version help))
 {
 	ok((grep { $_ eq $name } @options), "... knows --$name");
 }
@@ -85,6 +86,13 @@ my %wrong = (
 	'request-timeout' => [ '0', '9ms', '601s', '10m', '5 s', 's', '-1s', '1e3' ],
 	'max-connections' => [ '0', '1000001', 'x' ],
 	'max-queue' => [ '0', '1000001', 'x' ],
+	'drain-timeout' => [ '3601s', '-1', '1m' ],
+	'reuse-port' => [ 'yes', '1', 'ON' ],
+	'core-dumps' => [ 'true' ],
+	'unix-socket-mode' => [ '0', '66', '0668', '1777', '07777', 'rw', '0x1ff', '-666' ],
+	'unix-socket-group' => [ 'a b', 'a:b', '../x' ],
+	user => [ 'a b', 'a:b' ],
+	group => [ 'a b', 'a/b' ],
 	'log-format' => [ 'xml', 'JSON', '' ],
 	'log-level' => [ 'loud', 'INFO', '7' ]);
 for my $name (sort keys %wrong)

@@ -36,6 +36,12 @@ db_close(DbConn *conn)
 	free(conn);
 }
 
+void
+db_renew(DbConn *conn)
+{
+	conn->renewals++;
+}
+
 bool
 db_is_up(const DbConn *conn)
 {

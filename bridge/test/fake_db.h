@@ -21,6 +21,7 @@ struct DbConn
 	bool hope;
 	bool breaks_on_send;
 	bool asynchronous_commit;
+	unsigned renewals;
 	unsigned sent; /* calls since the connection came up */
 	unsigned in_flight;
 	int64_t oldest_since;

@@ -91,7 +91,7 @@ close_lane(void)
 
 /* LANE_ANSWERED stands for "taken in". */
 static LaneEnd
-submit(int number)
+submit_until(int number, int64_t deadline)
 {
 	Probe *probe = &probes[number];
 	LaneEnd refusal = LANE_ANSWERED;
@@ -100,13 +100,19 @@ submit(int number)
 	probe->job.call = &call;
 	probe->job.params[0] = names[number];
 	probe->job.submitted = clock_us();
-	probe->job.deadline = 1000 + number;
+	probe->job.deadline = deadline;
 	probe->job.done = probe_done;
 	probe->job.left = probe_left;
 	taken = lane_submit(lane, &probe->job, &refusal);
 	if (taken != (refusal == LANE_ANSWERED))
 		CHECK(!"lane_submit contradicts itself");
 	return refusal;
+}
+
+static LaneEnd
+submit(int number)
+{
+	return submit_until(number, 1000 + number);
 }
 
 static bool
@@ -619,6 +625,30 @@ keeps_the_times_of_calls(void)
 	CHECK(probes[0].job.ended >= probes[0].job.sent);
 	lane_tick(lane, 5000);
 	CHECK(probes[1].job.sent == 0 && probes[1].job.ended >= before);
+
+	close_lane();
+}
+/* A time-out that gets shorter holds for new jobs at once, behind older ones or not. */
+static void
+takes_other_limits(void)
+{
+	open_lane(true, 2, 1, 8);
+	CHECK(submit_until(0, 5000) == LANE_ANSWERED);
+	CHECK(submit_until(1, 6000) == LANE_ANSWERED);
+	lane_set_limits(lane, 3, 100);
+	CHECK(fake_conns[0]->renewals == 1 && fake_conns[1]->renewals == 1);
+	CHECK(submit_until(2, 2000) == LANE_ANSWERED);
+	CHECK(submit_until(3, 2000) == LANE_FULL);
+	CHECK_NUMBER(lane_next_due(lane), 2000);
+	lane_tick(lane, 2000);
+	CHECK(ended(2, LANE_TOO_SLOW) && waits(0) && waits(1));
+	CHECK(submit_until(4, 5500) == LANE_ANSWERED);
+	lane_tick(lane, 5000);
+	CHECK(ended(0, LANE_TOO_SLOW) && waits(1) && waits(4));
+	lane_tick(lane, 5500);
+	CHECK(ended(4, LANE_TOO_SLOW) && waits(1));
+	lane_tick(lane, 6000);
+	CHECK(ended(1, LANE_TOO_SLOW));
 	close_lane();
 }
 
@@ -646,5 +676,6 @@ main(void)
 	never_cancels_a_write();
 	sends_nothing_for_those_who_left();
 	sends_batches_through_a_pooler();
+	takes_other_limits();
 	return test_finish();
 }

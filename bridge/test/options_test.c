@@ -206,6 +206,59 @@ respects_precedence(void)
 	unlink(path);
 }
 
+static void
+reads_switches_modes_and_names(void)
+{
+	CHECK(parse("--reuse-port", "--unix-socket-mode", "600", NULL));
+	CHECK(options.reuse_port && !options.core_dumps);
+	CHECK_NUMBER(options.unix_socket_mode, 0600);
+	options_free(&options);
+	CHECK(parse("--reuse-port=off", "--user", "nobody", "--drain-timeout=0"));
+	CHECK(!options.reuse_port);
+	CHECK_TEXT(options.user, "nobody");
+	CHECK_NUMBER(options.drain_timeout_ms, 0);
+	options_free(&options);
+	CHECK(refused("--reuse-port=yes", NULL, "neither on nor off"));
+	CHECK(refused("--unix-socket-mode", "0999", "not a mode"));
+	CHECK(refused("--unix-socket-mode", "1777", "not a mode"));
+	CHECK(refused("--unix-socket-mode", "rw", "not a mode"));
+	CHECK(refused("--unix-socket-mode", "7", "not a mode"));
+	CHECK(refused("--user", "", "not a name"));
+	CHECK(refused("--group", "a:b", "not a name"));
+	CHECK(file_refused("\nreuse-port = 1\n", ":2", "reuse-port"));
+}
+
+/* What a reload takes over, and what it leaves as it is. */
+static void
+keeps_what_needs_a_restart(void)
+{
+	Options running;
+	char names[64];
+
+	CHECK(parse("--listen=127.0.0.1:1", "--max-queue=1", "--db=dbname=one", "--workers=3"));
+	running = options;
+	CHECK(parse("--listen=127.0.0.1:2 127.0.0.1:3", "--max-queue=2", "--reuse-port",
+				"--log-level=debug"));
+	CHECK(options_keep_fixed(&options, &running, names, sizeof(names)));
+	CHECK_TEXT(names, "listen, db, workers, reuse-port");
+	CHECK_NUMBER(options.listen_count, 1);
+	CHECK_TEXT(options.listen[0], "127.0.0.1:1");
+	CHECK_TEXT(options.db, "dbname=one");
+	CHECK_NUMBER(options.workers, 3);
+	CHECK(!options.reuse_port);
+	CHECK_NUMBER(options.max_queue, 2);
+	CHECK_NUMBER(options.log_level, LOG_DEBUG);
+	CHECK(options_keep_fixed(&options, &running, names, sizeof(names)));
+	CHECK_TEXT(names, "");
+	options_free(&options);
+	CHECK(parse("--user", "one", NULL, NULL));
+	CHECK(options_keep_fixed(&options, &running, names, 8));
+	CHECK_NUMBER(strlen(names), 7);
+	CHECK(options.user == NULL);
+	options_free(&options);
+	options_free(&running);
+}
+
 /* Tests run wherever they are started: a caller's own settings must not matter. */
 /* The two lists of addresses are apart. */
 static void
@@ -243,6 +296,13 @@ clear_environment(void)
 										"PAT_BRIDGE_LOG_LEVEL",
 										"PAT_BRIDGE_LOG_FILE",
 										"PAT_BRIDGE_SERVER_TIMING",
+										"PAT_BRIDGE_DRAIN_TIMEOUT",
+										"PAT_BRIDGE_REUSE_PORT",
+										"PAT_BRIDGE_UNIX_SOCKET_MODE",
+										"PAT_BRIDGE_UNIX_SOCKET_GROUP",
+										"PAT_BRIDGE_USER",
+										"PAT_BRIDGE_GROUP",
+										"PAT_BRIDGE_CORE_DUMPS",
 										"PAT_BRIDGE_CONFIG"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -259,6 +319,8 @@ test_options_suite(void)
 	never_shows_the_connection_string();
 	reads_a_file();
 	names_the_line();
+	reads_switches_modes_and_names();
+	keeps_what_needs_a_restart();
 	respects_precedence();
 	reads_what_is_for_monitoring();
 }

@@ -21,5 +21,6 @@ extern void test_timing_suite(void);
 extern void test_peer_suite(void);
 extern void test_log_suite(void);
 extern void test_metrics_suite(void);
+extern void test_privileges_suite(void);
 
 #endif

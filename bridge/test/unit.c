@@ -24,5 +24,6 @@ main(void)
 	test_peer_suite();
 	test_log_suite();
 	test_metrics_suite();
+	test_privileges_suite();
 	return test_finish();
 }

@@ -35,6 +35,7 @@ sub binary
 #   log_file => what --log-file says among them
 #   env      => { NAME => value } for the process
 #   ready    => 0: do not wait until the database answers
+#   sockets  => [ … ] to hand over as a service manager does, from descriptor 3 on
 sub start
 {
 	my ($class, $node, %option) = @_;
@@ -45,7 +46,7 @@ sub start
 		'--db', $option{db} || $self->conninfo($node, \%option),
 		@{ $option{options} || [] });
 
-	$self->{pid} = $self->spawn(\@command, $option{env} || {});
+	$self->{pid} = $self->spawn(\@command, $option{env} || {}, $option{sockets});
 	$running{ $self->{pid} } = $self;
 	$self->wait_for_port;
 	$self->wait_for_ready unless defined $option{ready} && !$option{ready};
@@ -63,7 +64,7 @@ sub conninfo
 
 sub spawn
 {
-	my ($self, $command, $env) = @_;
+	my ($self, $command, $env, $sockets) = @_;
 	unlink $self->{log};    # of an earlier run: it names another port
 	my $pid = fork;
 	die "fork: $!" unless defined $pid;
@@ -73,8 +74,26 @@ sub spawn
 	open(STDIN, '<', '/dev/null') or POSIX::_exit(127);
 	open(STDOUT, '>', $self->{log}) or POSIX::_exit(127);
 	open(STDERR, '>&', \*STDOUT) or POSIX::_exit(127);
+	hand_over(@$sockets) if $sockets;
 	{ exec { $command->[0] } @$command; }
 	POSIX::_exit(127);
+}
+
+# In the child: numbers out of the way first, so that no copy overwrites a socket still to be copied.
+sub hand_over
+{
+	my (@sockets) = @_;
+	my @away;
+	for my $socket (@sockets)
+	{
+		my $fd = POSIX::dup(fileno $socket);
+		$fd = POSIX::dup($fd) while $fd < 3 + @sockets;
+		push @away, $fd;
+	}
+	POSIX::dup2($away[$_], 3 + $_) for 0 .. $#away;
+	POSIX::close($_) for grep { $_ >= 3 + @sockets } 3 .. 200;
+	@ENV{ 'LISTEN_FDS', 'LISTEN_PID' } = (scalar @sockets, $$);
+	return;
 }
 
 sub wait_for_port

@@ -35,6 +35,7 @@ use constant {
 #   reconnect         true: a lost or refused connection is no failure but counted as lost; the
 #                     request is not repeated
 #   answered          code called with (request, status, headers, body) after every answer
+#   tick              code called in every turn of the loop, at least twenty times a second
 #   idle              seconds without a byte or a connection after which the run is given up (60)
 #
 # Returns { asked, answered, by_status {}, tolerated, lost, connects, wrong_status, wrong_body,
@@ -78,6 +79,7 @@ sub loop
 		$self->on_writable($_) for @{ $writable || [] };
 		$self->on_readable($_) for @{ $readable || [] };
 		$self->open_waiting($now);
+		$self->{tick}->() if $self->{tick};
 	}
 	return;
 }

@@ -1,0 +1,206 @@
+/*
+ * gate.c
+ *		Accepting connections for an HTTP side, and the end of that.
+ *
+ * Owns the watches; the listening sockets belong to whoever started the worker,
+ * but are closed here.
+ */
+#include "gate.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "log.h"
+
+/* Connections taken from one socket in one turn; from a shared one, others are to get some. */
+#define ACCEPTS_PER_TURN        32
+#define SHARED_ACCEPTS_PER_TURN 1
+
+/* Connections taken from one socket before it is closed: all that a queue can hold. */
+#define LAST_ACCEPTS (2 * LISTEN_BACKLOG)
+
+/* How long to leave a socket alone that could not be accepted from. */
+#define ACCEPT_PAUSE_US (100 * CLOCK_US_PER_MS)
+
+static void
+stop_accepting(Gate *gate)
+{
+	for (unsigned i = 0; i < gate->count; i++)
+		loop_unwatch(gate->loop, &gate->acceptors[i].watch);
+	gate->accepting = false;
+}
+
+/* Of a shared socket, one waiting worker is woken: the one that has watched for longest. */
+static void
+watch(Acceptor *acceptor)
+{
+	if (!loop_watch(acceptor->gate->loop, &acceptor->watch, acceptor->fd, EPOLLIN | EPOLLEXCLUSIVE))
+		log_event(LOG_ERROR, "cannot watch a listening socket: %s", strerror(errno));
+}
+
+static void
+start_accepting(Gate *gate)
+{
+	gate->accepting = true;
+	for (unsigned i = 0; i < gate->count; i++)
+		if (gate->acceptors[i].fd >= 0)
+			watch(&gate->acceptors[i]);
+}
+
+/*
+ * A shared socket that gave a connection in this turn was left to the others
+ * meanwhile; from now on it is theirs first.
+ */
+static void
+watch_again(Gate *gate)
+{
+	for (unsigned i = 0; i < gate->count; i++)
+	{
+		Acceptor *acceptor = &gate->acceptors[i];
+
+		if (acceptor->listener->shared && acceptor->fd >= 0 && acceptor->watch.fd < 0)
+			watch(acceptor);
+	}
+}
+
+/* Out of descriptors or memory: others may free some soon. */
+static void
+pause_accepting(Gate *gate)
+{
+	log_event(LOG_WARNING, "cannot accept a connection: %s", strerror(errno));
+	gate->accept_due = clock_us() + ACCEPT_PAUSE_US;
+	stop_accepting(gate);
+}
+
+static bool
+is_passing(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED;
+}
+
+/* False, with errno set, if there is none to be had. */
+static bool
+accept_one(Acceptor *acceptor)
+{
+	struct sockaddr_storage addr;
+	socklen_t size = sizeof(addr);
+	int fd = accept4(acceptor->fd, (struct sockaddr *) &addr, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	http_adopt(acceptor->gate->http, fd, (struct sockaddr *) &addr, size);
+	return true;
+}
+
+static void
+on_connections(void *owner, uint32_t events)
+{
+	Acceptor *acceptor = owner;
+	Gate *gate = acceptor->gate;
+	bool shared = acceptor->listener->shared;
+	int most = shared ? SHARED_ACCEPTS_PER_TURN : ACCEPTS_PER_TURN;
+
+	(void) events;
+	for (int i = 0; i < most && http_has_room(gate->http); i++)
+		if (!accept_one(acceptor))
+		{
+			if (!is_passing(errno))
+				pause_accepting(gate);
+			return;
+		}
+	if (shared)
+		loop_unwatch(gate->loop, &acceptor->watch);
+}
+
+void
+gate_init(Gate *gate, Loop *loop, unsigned worker)
+{
+	gate->loop = loop;
+	gate->worker = worker;
+}
+
+void
+gate_add(Gate *gate, Listener *listener)
+{
+	Acceptor *acceptor = &gate->acceptors[gate->count++];
+
+	acceptor->gate = gate;
+	acceptor->listener = listener;
+	acceptor->fd = listener->fds[gate->worker];
+	acceptor->watch = (LoopWatch) LOOP_WATCH_INIT(on_connections, acceptor);
+}
+
+void
+gate_run(Gate *gate)
+{
+	http_run(gate->http);
+}
+
+void
+gate_mind(Gate *gate, int64_t now)
+{
+	bool wanted = !gate->closed && http_has_room(gate->http) && now >= gate->accept_due;
+
+	if (wanted && !gate->accepting)
+		start_accepting(gate);
+	else if (!wanted && gate->accepting)
+		stop_accepting(gate);
+	else if (wanted)
+		watch_again(gate);
+}
+
+int64_t
+gate_next_due(Gate *gate)
+{
+	int64_t due = http_next_due(gate->http);
+
+	if (!gate->closed && !gate->accepting && http_has_room(gate->http))
+		return gate->accept_due < due ? gate->accept_due : due;
+	return due;
+}
+
+/* ---- the end ------------------------------------------------------------ */
+
+static void
+close_acceptor(Acceptor *acceptor)
+{
+	loop_unwatch(acceptor->gate->loop, &acceptor->watch);
+	listen_close_one(acceptor->listener, acceptor->gate->worker);
+	acceptor->fd = -1;
+}
+
+static void
+accept_all(Acceptor *acceptor)
+{
+	for (int left = LAST_ACCEPTS; left > 0; left--)
+		if (!accept_one(acceptor) && errno != EINTR && errno != ECONNABORTED)
+			return;
+}
+
+void
+gate_leave_inherited(Gate *gate)
+{
+	for (unsigned i = 0; i < gate->count; i++)
+		if (gate->acceptors[i].listener->inherited)
+			close_acceptor(&gate->acceptors[i]);
+}
+
+void
+gate_close(Gate *gate)
+{
+	if (gate->closed)
+		return;
+	for (unsigned i = 0; i < gate->count; i++)
+	{
+		if (gate->acceptors[i].fd < 0)
+			continue;
+		loop_unwatch(gate->loop, &gate->acceptors[i].watch);
+		accept_all(&gate->acceptors[i]);
+		close_acceptor(&gate->acceptors[i]);
+	}
+	gate->accepting = false;
+	gate->closed = true;
+}
