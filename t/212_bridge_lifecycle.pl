@@ -107,7 +107,8 @@ my $text = PatWire::request('GET', '/health');
 $half->send(substr $text, 0, 20);
 tell_to_stop();
 ok(!-e $socket, 'told to stop: the socket file is gone');
-is(http_call($bridge->url('/health'))->{status}, '000', '... nobody new gets in');
+ok(wait_until(sub { http_call($bridge->url('/health'))->{status} eq '000' }, 'the sockets to close'),
+	'... nobody new gets in');
 my $answer = $later->call('GET', '/health');
 is_json_answer($answer, 200, '{"health":"GOOD"}', '... a connection that was kept is still served');
 is($answer->{headers}{connection}, 'close', '... once');
