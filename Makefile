@@ -26,7 +26,7 @@ help: ## this list
 check: ## installs what is missing and runs every test; last line: N passed, N failed
 	@bash $(SRC_DIR)/.ci/check
 
-check-long: ## what takes longer than a minute each: long tests, valgrind, fuzzing (FUZZ_SECONDS=600), a soak
+check-long: ## what takes longer than a minute: long tests, valgrind, fuzzing (FUZZ_SECONDS=600), a soak
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' SOAK_REQUESTS='$(SOAK_REQUESTS)' bash $(SRC_DIR)/.ci/check-long
 
 demo: ## installs what is missing, starts a throw-away database and bridge, shows the API, cleans up

@@ -70,10 +70,10 @@ read_command_line(OptionReader *reader, int argc, char **argv)
 
 	fill_long_options(long_options);
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* 1 would go on in the word in which an earlier reading stopped */
 	for (;;)
 	{
-		int at = optind;
+		int at = optind > 0 ? optind : 1;
 
 		result = getopt_long(argc, argv, "+:", long_options, &index);
 		if (result == -1)

@@ -1,30 +1,15 @@
 /*
  * fuzz_jwt_text.c
  *		Any bytes, to the reader of a JSON Web Token's outside and to the writers
- *		of JSON (libFuzzer).
+ *		of JSON.
  *
- * Aborts where a promise of jwt_text.h or json_text.h does not hold.  Reads
- * nothing but its input; each call sees a copy of exactly that length, and
- * writes to memory of exactly the size promised, so that the sanitizers see
- * any byte beyond.
+ * What it tests writes to memory of exactly the size that jwt_text.h and
+ * json_text.h promise.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 #include "../../extension/json_text.h"
 #include "../../extension/jwt_text.h"
-
-extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(promise) ((promise) ? (void) 0 : broken(#promise))
-
-static void
-broken(const char *promise)
-{
-	fprintf(stderr, "broken promise: %s\n", promise);
-	abort();
-}
 
 static bool
 same(PatSlice a, PatSlice b)
@@ -153,11 +138,9 @@ check_time(PatSlice text)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *copy = malloc(size + (size == 0));
+	char *copy = fuzz_copy(data, size);
 	PatSlice text = {copy, size};
 
-	if (size > 0)
-		memcpy(copy, data, size);
 	check_decode(text);
 	check_encode(text);
 	check_split(text);

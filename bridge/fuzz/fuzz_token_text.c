@@ -1,27 +1,10 @@
 /*
  * fuzz_token_text.c
- *		Any bytes, to the reader and writer of token text (libFuzzer).
- *
- * Aborts where a promise of token_text.h does not hold.  Reads nothing but its
- * input; each call sees a copy of exactly that length, so that the sanitizers
- * see any byte read beyond it.
+ *		Any bytes, to the reader and writer of token text.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 #include "../../extension/token_text.h"
-
-extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(promise) ((promise) ? (void) 0 : broken(#promise))
-
-static void
-broken(const char *promise)
-{
-	fprintf(stderr, "broken promise: %s\n", promise);
-	abort();
-}
 
 static bool
 lies_inside(PatSlice inner, PatSlice outer)
@@ -99,11 +82,9 @@ check_id(PatSlice text)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *copy = malloc(size + (size == 0));
+	char *copy = fuzz_copy(data, size);
 	PatSlice value = {copy, size};
 
-	if (size > 0)
-		memcpy(copy, data, size);
 	check_trimmed(pat_trim(value), value);
 	check_credential(value);
 	check_id(value);

@@ -111,6 +111,16 @@ names_mistakes(void)
 	CHECK(refused("--config", "/nonexistent/file", "\"/nonexistent/file\""));
 }
 
+/* A configuration may be read again: what an earlier reading stumbled over does not count then. */
+static void
+starts_afresh(void)
+{
+	CHECK(refused("-abc", NULL, "\"-abc\""));
+	CHECK(parse("--workers", "3", NULL, NULL));
+	CHECK_NUMBER(options.workers, 3);
+	options_free(&options);
+}
+
 static void
 never_shows_the_connection_string(void)
 {
@@ -316,6 +326,7 @@ test_options_suite(void)
 	has_defaults();
 	reads_values();
 	names_mistakes();
+	starts_afresh();
 	never_shows_the_connection_string();
 	reads_a_file();
 	names_the_line();
