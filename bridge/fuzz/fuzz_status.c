@@ -9,23 +9,38 @@
 #include "../status.h"
 #include "../text.h"
 
+/* The first line of an answer, put together again. */
+static size_t
+write_line(char *line, size_t size, const StatusAnswer *answer)
+{
+	const StatusCaller *caller = &answer->caller;
+	int used = snprintf(line, size, "%d", answer->status);
+
+	if (answer->status != 200)
+		used += snprintf(line + used, size - (size_t) used, " %s", answer->name);
+	if (caller->known)
+		used += snprintf(line + used, size - (size_t) used, " %d ", caller->account);
+	if (caller->known && caller->token == 0)
+		used += snprintf(line + used, size - (size_t) used, "-");
+	else if (caller->known)
+		used += snprintf(line + used, size - (size_t) used, "%d", caller->token);
+	return (size_t) (used + snprintf(line + used, size - (size_t) used, "\n"));
+}
+
 /* The answer put together again is what it was taken from. */
 static void
 check_answer(const char *text, size_t size)
 {
 	StatusAnswer answer;
-	char line[STATUS_NAME_SIZE + 8];
+	char line[STATUS_NAME_SIZE + 40];
 	size_t length;
 
 	if (!status_of_answer(text, size, &answer))
 		return;
 	MUST(answer.status == 200 || (answer.status >= 400 && answer.status <= 599));
+	MUST(answer.status != 200 || answer.caller.known);
 	MUST(answer.body + answer.length == text + size);
-	if (answer.status == 200)
-		strcpy(line, "200\n");
-	else
-		snprintf(line, sizeof(line), "%d %s\n", answer.status, answer.name);
-	length = strlen(line);
+	length = write_line(line, sizeof(line), &answer);
 	if (memchr(text, '\0', size - answer.length) == NULL)
 		MUST(length + answer.length == size && memcmp(text, line, length) == 0);
 }
