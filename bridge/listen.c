@@ -245,6 +245,7 @@ listen_open(Listener *listener, const char *address, unsigned workers, char *mes
 
 	memset(listener, 0, sizeof(*listener));
 	listener->workers = workers;
+	listener->local = is_unix(address);
 	listener->fds = malloc(workers * sizeof(int));
 	if (listener->fds == NULL)
 	{

@@ -23,6 +23,7 @@ typedef struct Listener
 	int *fds; /* one per worker */
 	unsigned workers;
 	char shown[LISTEN_TEXT_MAX]; /* the address with the port the kernel gave */
+	bool local;                  /* a Unix-domain socket */
 	char unix_path[108];         /* to be removed at the end, or "" */
 } Listener;
 

@@ -5,7 +5,7 @@
  *
  * The main thread owns the options and the listening sockets and serves nobody.
  * SIGTERM and SIGINT stop cleanly; a second one ends the process at once.
- * SIGHUP opens the log file again.
+ * SIGHUP opens the log file again, and reads the certificate again.
  */
 #include <errno.h>
 #ifdef __GLIBC__
@@ -18,10 +18,13 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 
+#include "clock.h"
 #include "counters.h"
 #include "listen.h"
 #include "log.h"
 #include "options.h"
+#include "peers.h"
+#include "tls.h"
 #include "version.h"
 #include "worker.h"
 
@@ -44,6 +47,7 @@ typedef struct Bridge
 	Listener admin[OPTIONS_MAX_LISTEN];
 	unsigned admin_listening;
 	CounterSet *counters;
+	Peers *peers; /* NULL: no limit for each address */
 	Worker **workers;
 	unsigned working;
 } Bridge;
@@ -125,6 +129,19 @@ open_counters(Bridge *bridge)
 	return true;
 }
 
+/* The limit for each address, if there is one, is counted over all workers. */
+static bool
+open_peers(Bridge *bridge)
+{
+	const Options *options = &bridge->options;
+
+	if (options->max_connections_per_address == 0)
+		return true;
+	bridge->peers = peers_open((size_t) (options->max_connections + options->workers),
+							   (unsigned) options->max_connections_per_address);
+	return bridge->peers != NULL;
+}
+
 static bool
 open_log(const char *path)
 {
@@ -137,7 +154,8 @@ open_log(const char *path)
 static bool
 start_workers(Bridge *bridge)
 {
-	WorkerSetup setup = {&bridge->options, bridge->listeners, bridge->admin, bridge->counters};
+	WorkerSetup setup = {&bridge->options, bridge->listeners, bridge->admin, bridge->counters,
+						 bridge->peers};
 
 	bridge->workers = calloc((size_t) bridge->options.workers, sizeof(Worker *));
 	if (bridge->workers == NULL)
@@ -160,6 +178,38 @@ stop_workers(Bridge *bridge)
 		worker_stop(bridge->workers[i]);
 }
 
+/* Read the certificate; a message says what is wrong with it. */
+static bool
+load_certificate(const Options *options, char message[TLS_MESSAGE_MAX])
+{
+	return options->tls_cert == NULL ||
+		   tls_load(options->tls_cert, options->tls_key,
+					options->client_timeout_ms * CLOCK_US_PER_MS, message);
+}
+
+static void
+log_certificate(const Options *options)
+{
+	char text[256];
+
+	if (options->tls_cert == NULL)
+		return;
+	tls_describe(text, sizeof(text));
+	log_event(LOG_NOTICE, "certificate: %s", text);
+}
+
+/* A new certificate is for connections to come; a wrong one changes nothing. */
+static void
+reload(const Options *options)
+{
+	char message[TLS_MESSAGE_MAX];
+
+	if (load_certificate(options, message))
+		log_certificate(options);
+	else
+		log_event(LOG_ERROR, "the certificate stays as it was: %s", message);
+}
+
 /* The second signal finds its default action: nobody has to wait for a hung stop. */
 static void
 wait_for_signal(Bridge *bridge, const sigset_t *signals)
@@ -167,8 +217,14 @@ wait_for_signal(Bridge *bridge, const sigset_t *signals)
 	int signal_number = 0;
 
 	while (sigwait(signals, &signal_number) != 0 || signal_number == SIGHUP)
+	{
 		if (signal_number == SIGHUP)
+		{
 			log_reopen();
+			reload(&bridge->options);
+		}
+		signal_number = 0;
+	}
 	log_event(LOG_NOTICE, "stopping: %s", strsignal(signal_number));
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
@@ -187,6 +243,8 @@ close_all(Bridge *bridge, bool good)
 	for (unsigned i = 0; i < bridge->admin_listening; i++)
 		listen_close(&bridge->admin[i]);
 	counters_close(bridge->counters);
+	peers_close(bridge->peers);
+	tls_unload();
 	if (good)
 		log_event(LOG_NOTICE, "stopped");
 	log_close();
@@ -212,9 +270,10 @@ serve(Bridge *bridge)
 	raise_descriptor_limit();
 	keep_freed_memory();
 	good = open_log(bridge->options.log_file) && open_listeners(bridge) && open_counters(bridge) &&
-		   start_workers(bridge);
+		   open_peers(bridge) && start_workers(bridge);
 	if (good)
 	{
+		log_certificate(&bridge->options);
 		say_where(bridge);
 		wait_for_signal(bridge, &signals);
 	}
@@ -224,25 +283,36 @@ serve(Bridge *bridge)
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int
+refuse_start(const char *message)
+{
+	fprintf(stderr, "pat-bridge: %s\nTry \"pat-bridge --help\".\n", message);
+	return EXIT_OPTIONS;
+}
+
 int
 main(int argc, char **argv)
 {
 	Bridge bridge = {0};
-	char message[OPTIONS_MESSAGE_MAX];
+	Options *options = &bridge.options;
+	char message[TLS_MESSAGE_MAX];
+	int status = EXIT_SUCCESS;
 
-	if (!options_read(&bridge.options, argc, argv, message))
-	{
-		fprintf(stderr, "pat-bridge: %s\nTry \"pat-bridge --help\".\n", message);
-		return EXIT_OPTIONS;
-	}
-	log_setup((LogFormat) bridge.options.log_format, (LogLevel) bridge.options.log_level);
-	if (!bridge.options.help && !bridge.options.version && !bridge.options.check)
-		return serve(&bridge);
-	if (bridge.options.help)
+	_Static_assert(TLS_MESSAGE_MAX >= OPTIONS_MESSAGE_MAX, "one buffer for both");
+	if (!options_read(options, argc, argv, message))
+		return refuse_start(message);
+	log_setup((LogFormat) options->log_format, (LogLevel) options->log_level);
+	if (options->help)
 		options_help(stdout);
+	else if (options->version)
+		puts("pat-bridge " PAT_BRIDGE_VERSION);
+	else if (!load_certificate(options, message))
+		status = refuse_start(message);
+	else if (!options->check)
+		return serve(&bridge);
 	else
-		puts(bridge.options.version ? "pat-bridge " PAT_BRIDGE_VERSION
-									: "the configuration is valid");
-	options_free(&bridge.options);
-	return EXIT_SUCCESS;
+		puts("the configuration is valid");
+	tls_unload();
+	options_free(options);
+	return status;
 }

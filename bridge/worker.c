@@ -44,6 +44,9 @@
 #define READ_DEPTH  64
 #define WRITE_DEPTH 1
 
+/* How long to leave it alone while there is no room and nobody can be asked to go. */
+#define FULL_PAUSE_US (50 * CLOCK_US_PER_MS)
+
 typedef struct Gate Gate;
 
 typedef struct Acceptor
@@ -58,6 +61,7 @@ struct Gate
 {
 	Loop *loop;
 	Http *http;         /* NULL: there is no such side here */
+	Gate *sibling;      /* whose connections count with ours, or NULL */
 	int64_t accept_due; /* accept again from then on */
 	bool accepting;
 	unsigned acceptor_count;
@@ -74,9 +78,18 @@ struct Worker
 	int64_t stop_due;
 	Lane *read;
 	Lane *write;
+	HttpShare api_share; /* of the next two: a side speaks TLS with all clients or with none */
 	Gate api;
+	Gate secure;
+	HttpShare admin_share;
 	Gate admin;
 };
+
+/* The gates to the API that there are, one after the other. */
+#define EACH_API_GATE(worker, gate)                                \
+	for (Gate *gate = &(worker)->api; gate != NULL;                \
+		 gate = gate == &(worker)->api ? &(worker)->secure : NULL) \
+		if (gate->http != NULL)
 
 /* ---- accepting ---------------------------------------------------------- */
 
@@ -116,6 +129,22 @@ is_passing(int error)
 	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED;
 }
 
+/*
+ * No room: somebody who keeps a connection without using it has to go.  If all
+ * are busy, wait a little; the kernel's queue holds who comes.
+ */
+static void
+make_room(Gate *gate)
+{
+	Gate *sibling = gate->sibling;
+
+	if (http_make_room(gate->http) ||
+		(sibling != NULL && sibling->http != NULL && http_make_room(sibling->http)))
+		return;
+	gate->accept_due = clock_us() + FULL_PAUSE_US;
+	stop_accepting(gate);
+}
+
 static void
 on_connections(void *owner, uint32_t events)
 {
@@ -123,6 +152,8 @@ on_connections(void *owner, uint32_t events)
 	Gate *gate = acceptor->gate;
 
 	(void) events;
+	if (!http_has_room(gate->http))
+		make_room(gate);
 	for (int i = 0; i < ACCEPTS_PER_TURN && http_has_room(gate->http); i++)
 	{
 		struct sockaddr_storage addr;
@@ -140,11 +171,11 @@ on_connections(void *owner, uint32_t events)
 	}
 }
 
-/* Watch the listening sockets exactly while connections can be taken. */
+/* Watch the listening sockets unless told to leave them alone. */
 static void
 mind_gate(Gate *gate, bool open, int64_t now)
 {
-	bool wanted = open && http_has_room(gate->http) && now >= gate->accept_due;
+	bool wanted = open && now >= gate->accept_due;
 
 	if (wanted && !gate->accepting)
 		start_accepting(gate);
@@ -158,7 +189,7 @@ gate_next_due(Gate *gate, bool open)
 {
 	int64_t due = http_next_due(gate->http);
 
-	if (open && !gate->accepting && http_has_room(gate->http))
+	if (open && !gate->accepting)
 		return gate->accept_due < due ? gate->accept_due : due;
 	return due;
 }
@@ -176,7 +207,8 @@ on_stop(void *owner, uint32_t events)
 		return;
 	worker->stopping = true;
 	worker->stop_due = clock_us() + STOP_GRACE_US;
-	http_drain(worker->api.http);
+	EACH_API_GATE(worker, gate)
+	http_drain(gate->http);
 	if (worker->admin.http != NULL)
 		http_drain(worker->admin.http);
 }
@@ -193,7 +225,8 @@ timeout_ms(Worker *worker)
 	int64_t due = earlier(lane_next_due(worker->read), lane_next_due(worker->write));
 	int64_t left;
 
-	due = earlier(due, gate_next_due(&worker->api, !worker->stopping));
+	EACH_API_GATE(worker, gate)
+	due = earlier(due, gate_next_due(gate, !worker->stopping));
 	if (worker->admin.http != NULL)
 		due = earlier(due, gate_next_due(&worker->admin, true));
 	if (worker->stopping)
@@ -207,7 +240,7 @@ timeout_ms(Worker *worker)
 static bool
 is_over(const Worker *worker, int64_t now)
 {
-	return worker->stopping && (http_busy(worker->api.http) == 0 || now >= worker->stop_due);
+	return worker->stopping && (worker->api_share.requests == 0 || now >= worker->stop_due);
 }
 
 /* Open until the end: who watches sees the requests under way finish. */
@@ -227,10 +260,12 @@ turn(Worker *worker)
 	now = clock_us();
 	lane_tick(worker->read, now);
 	lane_tick(worker->write, now);
-	http_run(worker->api.http);
+	EACH_API_GATE(worker, gate)
+	http_run(gate->http);
 	lane_pump(worker->read);
 	lane_pump(worker->write);
-	mind_gate(&worker->api, !worker->stopping, now);
+	EACH_API_GATE(worker, gate)
+	mind_gate(gate, !worker->stopping, now);
 	if (worker->admin.http != NULL)
 		turn_admin(worker, now);
 }
@@ -243,10 +278,12 @@ run(void *arg)
 	while (!is_over(worker, clock_us()))
 		turn(worker);
 	stop_accepting(&worker->api);
+	stop_accepting(&worker->secure);
 	stop_accepting(&worker->admin);
 	lane_stop(worker->read);
 	lane_stop(worker->write);
-	http_run(worker->api.http);
+	EACH_API_GATE(worker, gate)
+	http_run(gate->http);
 	return NULL;
 }
 
@@ -255,8 +292,8 @@ run(void *arg)
 static void
 worker_free(Worker *worker)
 {
-	if (worker->api.http != NULL)
-		http_close(worker->api.http);
+	EACH_API_GATE(worker, gate)
+	http_close(gate->http);
 	if (worker->admin.http != NULL)
 		http_close(worker->admin.http);
 	if (worker->read != NULL)
@@ -305,18 +342,26 @@ connections_per_worker(const Options *options)
 static bool
 open_api(Worker *worker, HttpSettings settings, const Options *options)
 {
-	settings.max_connections = connections_per_worker(options);
+	worker->api_share.max_connections = connections_per_worker(options);
+	settings.share = &worker->api_share;
 	settings.serves = options->admin_listen_count > 0 ? ROUTE_ALL & ~ROUTE_BIT(ROUTE_METRICS)
 													  : ROUTE_ALL;
 	settings.side = COUNTERS_API;
-	worker->api.http = http_open(&worker->loop, &settings);
-	return worker->api.http != NULL;
+	if (worker->api.acceptor_count > 0)
+		worker->api.http = http_open(&worker->loop, &settings);
+	settings.tls = true;
+	if (worker->secure.acceptor_count > 0)
+		worker->secure.http = http_open(&worker->loop, &settings);
+	return (worker->api.acceptor_count == 0 || worker->api.http != NULL) &&
+		   (worker->secure.acceptor_count == 0 || worker->secure.http != NULL);
 }
 
 static bool
 open_admin(Worker *worker, HttpSettings settings)
 {
-	settings.max_connections = HTTP_ADMIN_CONNECTIONS;
+	worker->admin_share.max_connections = HTTP_ADMIN_CONNECTIONS;
+	settings.share = &worker->admin_share;
+	settings.peers = NULL;
 	settings.serves = ROUTE_FOR_MONITORS;
 	settings.side = COUNTERS_ADMIN;
 	worker->admin.http = http_open(&worker->loop, &settings);
@@ -328,7 +373,12 @@ open_parts(Worker *worker, const WorkerSetup *setup, unsigned number)
 {
 	const Options *options = setup->options;
 	HttpSettings settings = {
+		.peers = setup->peers,
+		.max_header_size = (size_t) options->max_header_size,
+		.max_body_size = (size_t) options->max_body_size,
 		.timeout_us = options->request_timeout_ms * CLOCK_US_PER_MS,
+		.idle_us = options->idle_timeout_ms * CLOCK_US_PER_MS,
+		.client_us = options->client_timeout_ms * CLOCK_US_PER_MS,
 		.server_timing = options->server_timing,
 		.counters = &setup->counters->each[number],
 		.all = setup->counters,
@@ -346,18 +396,32 @@ open_parts(Worker *worker, const WorkerSetup *setup, unsigned number)
 }
 
 static void
-fill_gate(Worker *worker, Gate *gate, const Listener *listeners, unsigned count, unsigned number)
+add_acceptor(Worker *worker, Gate *gate, int fd)
 {
-	gate->loop = &worker->loop;
-	gate->acceptor_count = count;
-	for (unsigned i = 0; i < count; i++)
-	{
-		Acceptor *acceptor = &gate->acceptors[i];
+	Acceptor *acceptor = &gate->acceptors[gate->acceptor_count++];
 
-		acceptor->gate = gate;
-		acceptor->fd = listeners[i].fds[number];
-		acceptor->watch = (LoopWatch) LOOP_WATCH_INIT(on_connections, acceptor);
+	gate->loop = &worker->loop;
+	acceptor->gate = gate;
+	acceptor->fd = fd;
+	acceptor->watch = (LoopWatch) LOOP_WATCH_INIT(on_connections, acceptor);
+}
+
+/* With a certificate TCP speaks TLS; Unix-domain sockets never do, nor do those for monitors. */
+static void
+fill_gates(Worker *worker, const WorkerSetup *setup, unsigned number)
+{
+	const Options *options = setup->options;
+
+	worker->api.sibling = &worker->secure;
+	worker->secure.sibling = &worker->api;
+	for (unsigned i = 0; i < options->listen_count; i++)
+	{
+		bool tls = options->tls_cert != NULL && !setup->listeners[i].local;
+
+		add_acceptor(worker, tls ? &worker->secure : &worker->api, setup->listeners[i].fds[number]);
 	}
+	for (unsigned i = 0; number == 0 && i < options->admin_listen_count; i++)
+		add_acceptor(worker, &worker->admin, setup->admin[i].fds[number]);
 }
 
 void
@@ -377,16 +441,13 @@ worker_describe(CounterSet *counters, const Options *options)
 Worker *
 worker_start(const WorkerSetup *setup, unsigned number)
 {
-	const Options *options = setup->options;
 	Worker *worker = calloc(1, sizeof(Worker));
 
 	if (worker == NULL)
 		return NULL;
 	worker->loop.epoll_fd = worker->stop_fd = -1;
 	worker->stop_watch = (LoopWatch) LOOP_WATCH_INIT(on_stop, worker);
-	fill_gate(worker, &worker->api, setup->listeners, options->listen_count, number);
-	fill_gate(worker, &worker->admin, setup->admin, number == 0 ? options->admin_listen_count : 0,
-			  number);
+	fill_gates(worker, setup, number);
 	if (open_parts(worker, setup, number) &&
 		pthread_create(&worker->thread, NULL, run, worker) == 0)
 		return worker;

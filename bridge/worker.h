@@ -14,6 +14,7 @@
 #include "counters.h"
 #include "listen.h"
 #include "options.h"
+#include "peers.h"
 
 typedef struct Worker Worker;
 
@@ -24,6 +25,7 @@ typedef struct WorkerSetup
 	const Listener *listeners; /* options->listen_count of them */
 	const Listener *admin;     /* options->admin_listen_count, each open for one worker */
 	CounterSet *counters;
+	Peers *peers; /* NULL: no limit for each address */
 } WorkerSetup;
 
 /* Fill in what of the counters follows from the options. */

@@ -59,7 +59,8 @@ is($help->{err}, '', '... says nothing else');
 my @options = $help->{out} =~ /^ *--([a-z-]+)/mg;
 my @with_value = $help->{out} =~ /^ *--([a-z-]+) [A-Z]/mg;
 for my $name (qw(listen db workers read-connections write-connections request-timeout
-	max-connections max-queue log-format log-level config check version help))
+	max-connections max-queue max-connections-per-address
+	max-header-size max-body-size client-timeout idle-timeout tls-cert tls-key log-format log-level config check version help))
 {
 	ok((grep { $_ eq $name } @options), "... knows --$name");
 }

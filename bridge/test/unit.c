@@ -24,5 +24,7 @@ main(void)
 	test_peer_suite();
 	test_log_suite();
 	test_metrics_suite();
+	test_connections_suite();
+	test_peers_suite();
 	return test_finish();
 }
