@@ -25,6 +25,9 @@
 /* How long to leave a socket alone that could not be accepted from. */
 #define ACCEPT_PAUSE_US (100 * CLOCK_US_PER_MS)
 
+/* How long while there is no room and nobody can be asked to go. */
+#define FULL_PAUSE_US (50 * CLOCK_US_PER_MS)
+
 static void
 stop_accepting(Gate *gate)
 {
@@ -95,6 +98,22 @@ accept_one(Acceptor *acceptor)
 	return true;
 }
 
+/*
+ * No room: somebody who keeps a connection without using it has to go.  If all
+ * are busy, wait a little; the kernel's queue holds who comes.
+ */
+static void
+make_room(Gate *gate)
+{
+	Gate *sibling = gate->sibling;
+
+	if (http_make_room(gate->http) ||
+		(sibling != NULL && sibling->http != NULL && http_make_room(sibling->http)))
+		return;
+	gate->accept_due = clock_us() + FULL_PAUSE_US;
+	stop_accepting(gate);
+}
+
 static void
 on_connections(void *owner, uint32_t events)
 {
@@ -104,6 +123,8 @@ on_connections(void *owner, uint32_t events)
 	int most = shared ? SHARED_ACCEPTS_PER_TURN : ACCEPTS_PER_TURN;
 
 	(void) events;
+	if (!http_has_room(gate->http))
+		make_room(gate);
 	for (int i = 0; i < most && http_has_room(gate->http); i++)
 		if (!accept_one(acceptor))
 		{
@@ -142,7 +163,7 @@ gate_run(Gate *gate)
 void
 gate_mind(Gate *gate, int64_t now)
 {
-	bool wanted = !gate->closed && http_has_room(gate->http) && now >= gate->accept_due;
+	bool wanted = !gate->closed && now >= gate->accept_due;
 
 	if (wanted && !gate->accepting)
 		start_accepting(gate);
@@ -157,7 +178,7 @@ gate_next_due(Gate *gate)
 {
 	int64_t due = http_next_due(gate->http);
 
-	if (!gate->closed && !gate->accepting && http_has_room(gate->http))
+	if (!gate->closed && !gate->accepting)
 		return gate->accept_due < due ? gate->accept_due : due;
 	return due;
 }

@@ -30,6 +30,7 @@ struct Gate
 {
 	Loop *loop;
 	Http *http;         /* the worker's to open; NULL: there is no such side here */
+	Gate *sibling;      /* whose connections count with ours, or NULL */
 	unsigned worker;    /* whose descriptors these are */
 	int64_t accept_due; /* accept again from then on */
 	bool accepting;
@@ -46,7 +47,7 @@ extern void gate_init(Gate *gate, Loop *loop, unsigned worker);
  */
 extern void gate_add(Gate *gate, Listener *listener);
 
-/* Run HTTP, and watch the sockets exactly while connections can be taken; once a turn. */
+/* Run HTTP, and watch the sockets unless they have to be left alone for a while; once a turn. */
 extern void gate_run(Gate *gate);
 extern void gate_mind(Gate *gate, int64_t now);
 

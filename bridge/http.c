@@ -12,10 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
 #include "request.h"
+#include "tls.h"
 
 /* Rounds in one turn: what is pending after that waits for the next turn. */
 #define HTTP_MAX_ROUNDS 4
@@ -35,18 +38,78 @@ on_ready(void *owner, uint32_t events)
 		http->last_sign = clock_us();
 }
 
+/* ---- connections -------------------------------------------------------- */
+
 static void
-on_connection(void *cls, struct MHD_Connection *connection, void **context,
+greet(Http *http, struct MHD_Connection *handle, void **context)
+{
+	Connection *client = calloc(1, sizeof(Connection));
+	int fd = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+
+	*context = client;
+	if (client == NULL)
+	{
+		(void) shutdown(fd, SHUT_RDWR); /* out of memory: nobody would mind its time */
+		return;
+	}
+	client->http = http;
+	client->handle = handle;
+	client->fd = fd;
+	client->peer = http->arriving;
+	http->arriving = 0;
+	connections_add(&http->connections, client, http->now);
+	counter_set(&http->counters->connections, ++http->settings.share->connections);
+	counter_add(&http->counters->accepted, 1);
+}
+
+static void
+take_leave(Http *http, void **context)
+{
+	Connection *client = *context;
+
+	*context = NULL;
+	if (client == NULL)
+		return;
+	peers_leave(http->settings.peers, client->peer);
+	connections_remove(client);
+	counter_set(&http->counters->connections, --http->settings.share->connections);
+	free(client);
+}
+
+static void
+on_connection(void *cls, struct MHD_Connection *handle, void **context,
 			  enum MHD_ConnectionNotificationCode code)
 {
-	Http *http = cls;
-
-	(void) connection;
-	*context = http; /* for library_answer.c */
-	http->connections += code == MHD_CONNECTION_NOTIFY_STARTED ? 1U : -1U;
-	counter_set(&http->counters->connections, http->connections);
-	counter_add(&http->counters->accepted, code == MHD_CONNECTION_NOTIFY_STARTED);
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		greet(cls, handle, context);
+	else
+		take_leave(cls, context);
 }
+
+/* The library sees it and closes the socket in its next run. */
+static void
+end_connection(Http *http, Connection *client)
+{
+	connections_enter(&http->connections, client, CONNECTION_ENDS, http->now);
+	(void) shutdown(client->fd, SHUT_RDWR);
+	http->pending = true;
+}
+
+/* A client that has not got far enough in time; one that sends a request is told so. */
+static void
+end_overdue(Http *http)
+{
+	Connection *client;
+
+	while ((client = connections_overdue(&http->connections, http->now)) != NULL)
+	{
+		if (client->phase == CONNECTION_SENDS && client->request != NULL)
+			reply_send_too_slow(client->request);
+		end_connection(http, client);
+	}
+}
+
+/* ---- the daemon --------------------------------------------------------- */
 
 /* The route table decodes, strictly; libmicrohttpd is to leave the path as it is. */
 static size_t
@@ -79,16 +142,25 @@ on_library_message(void *cls, const char *format, va_list args)
 static struct MHD_Daemon *
 start_daemon(Http *http)
 {
-	return MHD_start_daemon(HTTP_FLAGS, 0, NULL, NULL, request_handle, http,
-							MHD_OPTION_EXTERNAL_LOGGER, on_library_message, NULL,
-							MHD_OPTION_URI_LOG_CALLBACK, request_uri_seen, http,
+	const HttpSettings *settings = &http->settings;
+	struct MHD_OptionItem tls[] = {
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *) TLS_PRIORITIES},
+		{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, NULL},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+
+	*(TlsCallback *) &tls[1].ptr_value = tls_certificate_callback();
+	return MHD_start_daemon(HTTP_FLAGS | (settings->tls ? MHD_USE_TLS : 0), 0, NULL, NULL,
+							request_handle, http, MHD_OPTION_EXTERNAL_LOGGER, on_library_message,
+							NULL, MHD_OPTION_URI_LOG_CALLBACK, request_uri_seen, http,
 							MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL,
 							MHD_OPTION_NOTIFY_COMPLETED, request_completed, http,
 							MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
 							MHD_OPTION_CONNECTION_LIMIT, (unsigned) HTTP_CONNECTIONS_MAX,
-							MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) HTTP_CONNECTION_MEMORY,
-							MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) HTTP_IDLE_TIMEOUT_S,
-							MHD_OPTIONS_OF_VERSION MHD_OPTION_END);
+							MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+							HTTP_CONNECTION_MEMORY(settings->max_header_size), MHD_OPTION_ARRAY,
+							settings->tls ? tls : none, MHD_OPTIONS_OF_VERSION MHD_OPTION_END);
 }
 
 static bool
@@ -109,6 +181,8 @@ http_open(Loop *loop, const HttpSettings *settings)
 	http->settings = *settings;
 	http->counters = &settings->counters->sides[settings->side];
 	http->loop = loop;
+	http->now = clock_us();
+	connections_init(&http->connections, settings->idle_us, settings->client_us);
 	http->watch = (LoopWatch) LOOP_WATCH_INIT(on_ready, http);
 	http->daemon = start_daemon(http);
 	if (http->daemon == NULL || !watch_daemon(http))
@@ -131,14 +205,50 @@ http_close(Http *http)
 bool
 http_has_room(const Http *http)
 {
-	return http->connections < http->settings.max_connections;
+	return http->settings.share->connections < http->settings.share->max_connections;
+}
+
+bool
+http_make_room(Http *http)
+{
+	Connection *client = connections_spare(&http->connections, http->now);
+
+	if (client == NULL)
+		return false;
+	end_connection(http, client);
+	return true;
+}
+
+/* One line a second at most: it may be a flood. */
+static void
+refuse_connection(Http *http, int fd)
+{
+	close(fd);
+	http->refused++;
+	if (http->now - http->refused_logged < CLOCK_US_PER_S)
+		return;
+	log_event(LOG_NOTICE, "refused %u connections of addresses that have too many", http->refused);
+	http->refused_logged = http->now;
+	http->refused = 0;
 }
 
 void
 http_adopt(Http *http, int fd, const struct sockaddr *addr, socklen_t size)
 {
+	Peers *peers = http->settings.peers;
+	PeerKey peer = peers != NULL ? peers_key(addr, size) : 0;
+
+	http->now = clock_us();
+	if (!peers_enter(peers, peer))
+	{
+		refuse_connection(http, fd);
+		return;
+	}
+	http->arriving = peer;
 	/* If it fails, libmicrohttpd has closed the socket and said why. */
 	(void) MHD_add_connection(http->daemon, fd, addr, size);
+	peers_leave(peers, http->arriving); /* 0, unless it failed */
+	http->arriving = 0;
 	http->pending = true;
 }
 
@@ -155,6 +265,8 @@ daemon_timeout_ms(Http *http)
 void
 http_run(Http *http)
 {
+	http->now = clock_us();
+	end_overdue(http);
 	for (int round = 0; round < HTTP_MAX_ROUNDS; round++)
 	{
 		if (!http->pending && daemon_timeout_ms(http) != 0)
@@ -168,8 +280,11 @@ int64_t
 http_next_due(Http *http)
 {
 	int64_t timeout = http->pending ? 0 : daemon_timeout_ms(http);
+	int64_t due = connections_next_due(&http->connections);
 
-	return timeout < 0 ? CLOCK_NEVER : clock_us() + timeout * CLOCK_US_PER_MS;
+	if (timeout >= 0 && clock_us() + timeout * CLOCK_US_PER_MS < due)
+		due = clock_us() + timeout * CLOCK_US_PER_MS;
+	return due;
 }
 
 const char *
@@ -181,7 +296,7 @@ http_library_version(void)
 void
 http_set_limits(Http *http, unsigned max_connections, int64_t timeout_us)
 {
-	http->settings.max_connections = max_connections;
+	http->settings.share->max_connections = max_connections;
 	http->settings.timeout_us = timeout_us;
 }
 
@@ -195,7 +310,9 @@ http_drain(Http *http)
 int64_t
 http_drained_at(const Http *http, int64_t grace_us)
 {
-	if (http->requests > 0)
+	const HttpShare *share = http->settings.share;
+
+	if (share->requests > 0)
 		return CLOCK_NEVER;
-	return http->connections == 0 ? 0 : http->last_sign + grace_us;
+	return share->connections == 0 ? 0 : http->last_sign + grace_us;
 }

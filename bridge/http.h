@@ -24,6 +24,12 @@ extern void http_close(Http *http);
 /* Whether another connection may be adopted. */
 extern bool http_has_room(const Http *http);
 
+/*
+ * Ask the client that can best be done without to go, if any; there is room once
+ * http_run has ended its connection.
+ */
+extern bool http_make_room(Http *http);
+
 /* Serve an accepted, non-blocking socket, and own it from now on. */
 extern void http_adopt(Http *http, int fd, const struct sockaddr *addr, socklen_t size);
 

@@ -34,8 +34,8 @@ library_queue_response(struct MHD_Connection *connection, unsigned status,
 	return library_function(connection, status, response);
 }
 
-static Http *
-http_of(struct MHD_Connection *connection)
+static Connection *
+client_of(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -59,29 +59,21 @@ would_answer_twice(struct MHD_Connection *connection)
 									   MHD_HTTP_HEADER_TRANSFER_ENCODING) == NULL;
 }
 
-/* Answer without the library; it closes the connection when it is refused its own answer. */
-static enum MHD_Result
-answer_and_close(struct MHD_Connection *connection, Http *http, unsigned status)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-	if (info != NULL)
-		reply_send_for_library(http, connection, status, info->connect_fd);
-	return MHD_NO;
-}
-
 enum MHD_Result
 MHD_queue_response(struct MHD_Connection *connection, unsigned status,
 				   struct MHD_Response *response)
 {
-	Http *http = http_of(connection);
+	Connection *client = client_of(connection);
 	struct MHD_Response *ours;
 	enum MHD_Result result;
 
-	if (http != NULL && would_answer_twice(connection))
-		return answer_and_close(connection, http, status);
-	ours = http != NULL ? reply_for_library(http, connection, status) : NULL;
+	if (client != NULL && would_answer_twice(connection))
+	{
+		/* Answer without the library; it closes the connection when it is refused its own. */
+		reply_send_for_library(client, status);
+		return MHD_NO;
+	}
+	ours = client != NULL ? reply_for_library(client->http, connection, status) : NULL;
 	if (ours == NULL)
 		return library_function(connection, status, response);
 	result = library_function(connection, status, ours);

@@ -253,7 +253,8 @@ listen_open(Listener *listener, const char *address, const ListenSettings *setti
 		snprintf(message, size, "out of memory");
 		return false;
 	}
-	done = is_unix(address)
+	listener->local = is_unix(address);
+	done = listener->local
 			   ? open_unix_address(listener, address, settings, message, size)
 			   : open_tcp_address(listener, address, settings->reuse_port, message, size);
 	if (!done)
@@ -272,7 +273,8 @@ describe_inherited(Listener *listener, int fd)
 	snprintf(listener->shown, LISTEN_TEXT_MAX, "descriptor %d", fd);
 	if (getsockname(fd, (struct sockaddr *) &addr, &size) != 0)
 		return;
-	if (addr.ss_family == AF_UNIX)
+	listener->local = addr.ss_family == AF_UNIX;
+	if (listener->local)
 		snprintf(listener->shown, LISTEN_TEXT_MAX, UNIX_PREFIX "%s",
 				 ((struct sockaddr_un *) &addr)->sun_path);
 	else

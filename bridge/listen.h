@@ -35,6 +35,7 @@ typedef struct Listener
 	bool shared;                 /* one socket for all workers */
 	bool inherited;              /* open elsewhere as well, and stays so */
 	char shown[LISTEN_TEXT_MAX]; /* the address with the port the kernel gave */
+	bool local;                  /* a Unix-domain socket */
 	SocketFile file;             /* to be removed at the end */
 } Listener;
 

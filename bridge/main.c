@@ -58,8 +58,13 @@ help(void)
 static int
 check(const Options *options)
 {
+	char message[TLS_MESSAGE_MAX];
+
 	if (option_check(options, stderr) > 0)
 		return EXIT_OPTIONS;
+	if (!service_load_certificate(options, message))
+		return fail(message);
+	tls_unload();
 	puts("the configuration is valid");
 	return EXIT_SUCCESS;
 }
@@ -69,13 +74,15 @@ static int
 serve(Settings *settings, int argc, char **argv)
 {
 	const Options *options = &settings->options;
-	char message[OPTIONS_MESSAGE_MAX];
+	char message[TLS_MESSAGE_MAX];
 	Privileges plan;
 
 	if (!privileges_plan(&plan, options, geteuid(), getegid(), message, sizeof(message)))
 		return fail(message);
 	if (geteuid() == 0 && !plan.named)
 		return fail("root must say whom to become: option \"--user\"");
+	if (!service_load_certificate(options, message))
+		return fail(message);
 	log_setup((LogFormat) options->log_format, (LogLevel) options->log_level);
 	keep_freed_memory();
 	return service_run(settings, &plan, argc, argv);

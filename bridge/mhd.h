@@ -36,14 +36,17 @@
 
 /*
  * Before 1.0 it cuts strings at a NUL, drops the rest of a folded header
- * (raw_head.h), and answers some malformed heads twice (library_answer.h).
+ * (raw_head.h), answers some malformed heads twice (library_answer.h), and loses
+ * its way when a query has more parts than it has memory for (request.c).
  */
 #if MHD_VERSION < 0x01000000
-#define MHD_HIDES_BYTES   true
-#define MHD_ANSWERS_TWICE true
+#define MHD_HIDES_BYTES    true
+#define MHD_ANSWERS_TWICE  true
+#define MHD_LOSES_ON_QUERY true
 #else
-#define MHD_HIDES_BYTES   false
-#define MHD_ANSWERS_TWICE false
+#define MHD_HIDES_BYTES    false
+#define MHD_ANSWERS_TWICE  false
+#define MHD_LOSES_ON_QUERY false
 #endif
 
 #endif

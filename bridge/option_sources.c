@@ -160,7 +160,7 @@ read_line(OptionReader *reader, const char *where, char *line)
 	*equals = '\0';
 	name = trim(name);
 	option = option_find(name, strlen(name));
-	if (option == NULL || option->kind == OPTION_FLAG || option->kind == OPTION_FILE)
+	if (option == NULL || option->kind == OPTION_FLAG || option == option_find("config", 6))
 		return option_fail(reader, "%s: there is no setting \"%.100s\"", where, name);
 	snprintf(named, sizeof(named), "%s: %s", where, option->name);
 	return option_set(reader, option, FROM_FILE, named, unquote(trim(equals + 1)));
@@ -208,6 +208,19 @@ read_defaults(OptionReader *reader)
 	return true;
 }
 
+/* What only shows when all are known. */
+static bool
+check_together(OptionReader *reader)
+{
+	const Options *options = reader->options;
+
+	if ((options->tls_cert == NULL) != (options->tls_key == NULL))
+		return option_fail(reader,
+						   "option \"--tls-%s\" is missing: certificate and key go together",
+						   options->tls_cert == NULL ? "cert" : "key");
+	return true;
+}
+
 bool
 options_read(Options *options, int argc, char **argv, char message[OPTIONS_MESSAGE_MAX])
 {
@@ -218,7 +231,8 @@ options_read(Options *options, int argc, char **argv, char message[OPTIONS_MESSA
 	good = read_defaults(&reader) && read_command_line(&reader, argc, argv) &&
 		   read_environment(&reader) &&
 		   (options->config == NULL || options->help || options->version ||
-			read_file(&reader, options->config));
+			read_file(&reader, options->config)) &&
+		   check_together(&reader);
 	if (!good)
 		options_free(options);
 	return good;

@@ -55,6 +55,20 @@ const Option option_table[] = {
 	 "group to become together with --user; default: that user's own"},
 	{"core-dumps", OPTION_SWITCH, FIELD(core_dumps), "off", 0, 0, NULL, NULL,
 	 "allow core files and debuggers, which would see tokens"},
+	{"max-connections-per-address", OPTION_NUMBER, FIELD(max_connections_per_address), "0", 0,
+	 1000000, NULL, "N", "client connections of one IPv4 address or IPv6 /64; 0: no limit"},
+	{"max-header-size", OPTION_NUMBER, FIELD(max_header_size), "12288", 1024, 65536, NULL, "BYTES",
+	 "request line and headers; more is answered 431; sets the memory of a connection"},
+	{"max-body-size", OPTION_NUMBER, FIELD(max_body_size), "102400", 1, 102400, NULL, "BYTES",
+	 "request body; more is answered 413"},
+	{"client-timeout", OPTION_DURATION, FIELD(client_timeout_ms), "30s", 100, 3600000, NULL, "TIME",
+	 "longest time for a client to send a request, and to take the answer"},
+	{"idle-timeout", OPTION_DURATION, FIELD(idle_timeout_ms), "60s", 100, 3600000, NULL, "TIME",
+	 "longest time from an answer to the next request of a connection"},
+	{"tls-cert", OPTION_FILE, FIELD(tls_cert), NULL, 0, 0, NULL, "FILE",
+	 "certificate chain, PEM: with --tls-key, all TCP addresses speak TLS"},
+	{"tls-key", OPTION_FILE, FIELD(tls_key), NULL, 0, 0, NULL, "FILE",
+	 "its key, PEM; readable by nobody else"},
 	{"log-format", OPTION_CHOICE, FIELD(log_format), "text", 0, 0, log_formats, "FORMAT",
 	 "text or json"},
 	{"log-level", OPTION_CHOICE, FIELD(log_level), "notice", 0, 0, log_levels, "LEVEL",
@@ -130,7 +144,7 @@ options_help(FILE *out)
 		char left[64];
 
 		describe(option, left);
-		fprintf(out, "  %-26s %s", left, option->help);
+		fprintf(out, "  %-31s %s", left, option->help);
 		if (option->initial != NULL && *option->initial != '\0' &&
 			strcmp(option->initial, "auto") != 0)
 			fprintf(out, " (default: %s)", option->initial);

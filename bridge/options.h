@@ -35,13 +35,20 @@ typedef struct Options
 	char *db;
 	char *read_db; /* NULL: as db */
 	char *config;
+	char *tls_cert;
+	char *tls_key;
 	int64_t workers;
 	int64_t read_connections;
 	int64_t write_connections;
 	int64_t request_timeout_ms;
 	int64_t max_connections;
 	int64_t max_queue;
-	int64_t pooler;     /* OptionsPooler */
+	int64_t pooler;                      /* OptionsPooler */
+	int64_t max_connections_per_address; /* 0: no limit */
+	int64_t max_header_size;
+	int64_t max_body_size;
+	int64_t idle_timeout_ms;
+	int64_t client_timeout_ms;
 	int64_t log_format; /* LogFormat */
 	int64_t log_level;  /* LogLevel */
 	char *log_file;     /* NULL: standard error */

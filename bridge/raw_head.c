@@ -12,7 +12,7 @@ is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Go on to that place, if there is nothing but blanks and so many NULs before it. */
+/* Go on to that place, if there is nothing but blanks and exactly so many NULs before it. */
 static void
 advance(RawHead *head, const char *place, unsigned nuls)
 {
@@ -24,7 +24,7 @@ advance(RawHead *head, const char *place, unsigned nuls)
 			head->whole = false;
 		head->at++;
 	}
-	head->whole = head->whole && head->at == place;
+	head->whole = head->whole && head->at == place && nuls == 0;
 }
 
 void

@@ -2,12 +2,12 @@
  * raw_head.h
  *		Finds what libmicrohttpd before 1.0 hides in the head of a request.
  *
- * Its strings end at the first NUL that the client sent, and of a header folded
- * over several lines only the first is left.  But they all lie in the buffer
- * that the head was read into: in their order, with nothing but separators
- * between them, unless something was cut off.
+ * Its strings end at the first NUL that the client sent, of a header folded over
+ * several lines only the first is left, and a line may end with a line feed alone.
+ * But they all lie in the buffer that the head was read into: in their order, with
+ * nothing but separators between them, unless something was cut off.
  *
- * Pure code.  From 1.0 on the library refuses both by itself, at the level of
+ * Pure code.  From 1.0 on the library refuses all this by itself, at the level of
  * strictness that http.c asks of it.
  */
 #ifndef PAT_BRIDGE_RAW_HEAD_H
@@ -16,7 +16,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* NULs that the library puts in the place of a space or colon, and of a line end. */
+/*
+ * NULs that the library puts in the place of a space or colon, and of a line end.
+ * In the place of a line feed alone it puts one, by which that is found: it ends a
+ * line to some and not to others.
+ */
 #define RAW_HEAD_MARK     1
 #define RAW_HEAD_LINE_END 2
 
@@ -31,7 +35,7 @@ extern void raw_head_start(RawHead *head, const char *start);
 
 /*
  * The next part: method, URI, version, then name and value of each header.
- * nuls: how many of the separators before it the library makes NULs.
+ * nuls: how many NULs the library makes of the separators before it.
  */
 extern void raw_head_part(RawHead *head, const char *part, size_t length, unsigned nuls);
 

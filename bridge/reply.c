@@ -18,6 +18,7 @@
 #include "openapi.h"
 #include "request.h"
 #include "timing.h"
+#include "tls.h"
 
 #define JSON_TYPE     "application/json; charset=utf-8"
 #define HEALTHY_BODY  "{\"health\":\"GOOD\"}"
@@ -357,6 +358,7 @@ reply_queue(Request *request)
 	if (!request->match.head)
 		answer.end.body_bytes = answer.length;
 	request_end(request, &answer.end);
+	request_enter(request, CONNECTION_TAKES);
 	result = library_queue_response(request->connection, (unsigned) answer.end.status,
 									answer.response);
 	MHD_destroy_response(answer.response);
@@ -410,29 +412,70 @@ reply_for_library(Http *http, struct MHD_Connection *connection, unsigned status
 	return answer.response;
 }
 
-void
-reply_send_for_library(Http *http, struct MHD_Connection *connection, unsigned status, int fd)
+/* Straight into the connection, past libmicrohttpd. */
+static void
+send_raw(const Connection *client, const char *text, size_t length)
 {
-	Request request;
-	StatusError error;
+	ssize_t sent;
+
+	if (client->http->settings.tls)
+	{
+		const union MHD_ConnectionInfo *info =
+			MHD_get_connection_info(client->handle, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+		sent = info != NULL ? tls_send(info->tls_session, text, length) : -1;
+	}
+	else
+		sent = send(client->fd, text, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void) sent; /* the connection is about to be closed in any case */
+}
+
+static void
+send_outcome(const Connection *client, const Request *request)
+{
+	StatusError error = status_of_case(request->refusal);
 	char text[RAW_ANSWER_MAX];
 	size_t length;
-	ssize_t sent;
-	char *body;
+	char *body = error_body(request->id, &error, &length);
 
-	if (!start_for_library(http, connection, status, &request))
-		return;
-	error = status_of_case(request.refusal);
-	body = error_body(request.id, &error, &length);
 	if (body == NULL)
 		return;
 	snprintf(text, sizeof(text),
-			 "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: " JSON_TYPE "\r\n"
+			 "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: " JSON_TYPE "\r\n"
 			 "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
 			 "X-Request-Id: %s\r\nContent-Length: %zu\r\n\r\n%s",
-			 status, MHD_get_reason_phrase_for(status), request.id, length, body);
+			 error.status, MHD_get_reason_phrase_for((unsigned) error.status), request->id, length,
+			 body);
 	free(body);
-	sent = send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
-	(void) sent; /* the connection is about to be closed in any case */
-	request_end(&request, &(RequestEnd){error.status, error.name, length, {0}});
+	send_raw(client, text, strlen(text));
+	request_end(request, &(RequestEnd){error.status, error.name, length, {0}});
+}
+
+void
+reply_send_for_library(Connection *client, unsigned status)
+{
+	Request request;
+
+	if (start_for_library(client->http, client->handle, status, &request))
+		send_outcome(client, &request);
+}
+
+void
+reply_send_refusal(Request *request)
+{
+	request->answered = true;
+	send_outcome(request->client, request);
+}
+
+void
+reply_send_too_slow(Request *request)
+{
+	if (!request->begun)
+	{
+		request->method = request->path = "";
+		uuid_next(&request->http->uuids, request->id);
+	}
+	request->outcome = OUTCOME_REFUSED;
+	request->refusal = STATUS_CLIENT_TOO_SLOW;
+	reply_send_refusal(request);
 }

@@ -61,6 +61,18 @@ take_transfer_encoding(RequestHeaders *headers, HeaderValue value)
 		headers->bad_framing = true;
 }
 
+/* The library copies it, and makes a list of it: as much as so many headers. */
+static unsigned
+weight_of_cookies(HeaderValue value)
+{
+	unsigned weight = 1 + (unsigned) (value.length / 64);
+
+	for (size_t i = 0; i < value.length; i++)
+		if (value.bytes[i] == ';')
+			weight++;
+	return weight;
+}
+
 static enum MHD_Result
 take_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_length,
 			const char *bytes, size_t length)
@@ -69,10 +81,11 @@ take_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_leng
 	HeaderValue value = {bytes != NULL ? bytes : "", length};
 
 	(void) kind;
+	headers->count++;
 	raw_head_part(&headers->raw, key, key_length, RAW_HEAD_LINE_END);
 	raw_head_part(&headers->raw, value.bytes, value.length, RAW_HEAD_MARK);
-	if (!header_name_is_token(key, key_length))
-		headers->bad_name = true;
+	if (!header_name_is_token(key, key_length) || memchr(value.bytes, '\r', value.length) != NULL)
+		headers->bad_line = true;
 	if (key_is(key, key_length, MHD_HTTP_HEADER_AUTHORIZATION))
 		take_authorization(headers, value);
 	else if (key_is(key, key_length, MHD_HTTP_HEADER_CONTENT_TYPE))
@@ -85,6 +98,8 @@ take_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_leng
 		headers->hosts++;
 	else if (key_is(key, key_length, MHD_HTTP_HEADER_EXPECT))
 		headers->expects = true;
+	else if (key_is(key, key_length, MHD_HTTP_HEADER_COOKIE))
+		headers->count += weight_of_cookies(value);
 	return MHD_YES;
 }
 
@@ -108,17 +123,22 @@ read_headers(Request *request, const char *version)
 	raw_head_part(raw, request->uri, request->uri_length, RAW_HEAD_MARK);
 	raw_head_part(raw, version, strlen(version), RAW_HEAD_MARK);
 	MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, take_header, headers);
+	if (memchr(request->uri, '\r', request->uri_length) != NULL)
+		headers->bad_line = true;
 	if (headers->chunked && headers->has_length)
 		headers->bad_framing = true; /* RFC 9112, section 6.3: an attempt at smuggling */
 }
 
-/* Whether something of the head is hidden, or a name is none (RFC 9110, section 5.1 and 5.5). */
+/*
+ * Whether something of the head is hidden, a name is none (RFC 9110, section 5.1), or
+ * a carriage return stands alone (RFC 9112, section 2.2).
+ */
 static bool
 is_malformed(Request *request)
 {
 	RequestHeaders *headers = &request->headers;
 
-	return headers->bad_name ||
+	return headers->bad_line ||
 		   (MHD_HIDES_BYTES && !raw_head_is_whole(&headers->raw, headers_size(request)));
 }
 
@@ -137,6 +157,14 @@ has_body(const RequestHeaders *headers)
 	return headers->chunked || headers->content_length > 0;
 }
 
+static bool
+head_is_too_large(Request *request)
+{
+	size_t max = request->http->settings.max_header_size;
+
+	return headers_size(request) > max || request->headers.count > HTTP_HEADER_COUNT(max);
+}
+
 /* What is wrong with the request as such, before anybody asks where it goes. */
 static bool
 refuse_form(Request *request, const char *version)
@@ -146,7 +174,7 @@ refuse_form(Request *request, const char *version)
 
 	if (request->uri_length > HTTP_URI_MAX)
 		refuse(request, STATUS_URI_TOO_LONG);
-	else if (headers_size(request) > HTTP_HEADERS_MAX)
+	else if (head_is_too_large(request))
 		refuse(request, STATUS_HEADERS_TOO_LARGE);
 	else if (is_malformed(request))
 		refuse(request, STATUS_MALFORMED);
@@ -154,7 +182,7 @@ refuse_form(Request *request, const char *version)
 		refuse(request, STATUS_BAD_FRAMING);
 	else if (headers->hosts > 1 || (needs_host && headers->hosts == 0))
 		refuse(request, STATUS_NO_HOST);
-	else if (headers->content_length > HTTP_BODY_MAX)
+	else if (headers->content_length > request->http->settings.max_body_size)
 		refuse(request, STATUS_BODY_TOO_LARGE);
 	return request->outcome == OUTCOME_REFUSED;
 }
@@ -241,6 +269,12 @@ begin(Request *request, const char *url, const char *method, const char *version
 	read_headers(request, version);
 	if (!refuse_form(request, version))
 		find_route(request);
+	if (request->outcome == OUTCOME_REFUSED && head_is_too_large(request))
+	{
+		/* Its memory may be full: answer past the library, which closes the connection. */
+		reply_send_refusal(request);
+		return MHD_NO;
+	}
 	return answers_early(request) ? reply_queue(request) : MHD_YES;
 }
 
@@ -251,16 +285,17 @@ static enum MHD_Result
 take_body(Request *request, const char *data, size_t size)
 {
 	const RequestHeaders *headers = &request->headers;
+	size_t max = request->http->settings.max_body_size;
 	bool wanted = request->outcome == OUTCOME_OPEN && route_takes_body(request->match.route);
 
 	request->body_seen += size;
 	if (request->body_seen > HTTP_DRAIN_MAX)
 		return MHD_NO;
-	if (request->body_seen > HTTP_BODY_MAX && request->outcome == OUTCOME_OPEN)
+	if (request->body_seen > max && request->outcome == OUTCOME_OPEN)
 		refuse(request, STATUS_BODY_TOO_LARGE);
 	else if (wanted)
 	{
-		size_t room = headers->chunked ? HTTP_BODY_MAX : (size_t) headers->content_length;
+		size_t room = headers->chunked ? max : (size_t) headers->content_length;
 
 		if (request->body == NULL && (request->body = malloc(room + 1)) == NULL)
 			return MHD_NO;
@@ -358,6 +393,18 @@ is_write(const Request *request)
 	return request->match.route->lane == ROUTE_WRITE;
 }
 
+/*
+ * libmicrohttpd reads from a resumed connection before it asks for the answer, and
+ * gives both up if the client sends no more.  Connections with a time of their own
+ * are looked at before any is read from: so this one gets one until it is answered.
+ */
+static void
+answer_before_reading(const Request *request, bool first)
+{
+	(void) MHD_set_connection_option(request->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+									 first ? 3600U : 0U);
+}
+
 static void
 job_done(LaneJob *job, LaneEnd end, DbReply *reply)
 {
@@ -371,6 +418,7 @@ job_done(LaneJob *job, LaneEnd end, DbReply *reply)
 		request->left = true;
 	else
 		refuse(request, case_of_end(end, is_write(request)));
+	answer_before_reading(request, true);
 	MHD_resume_connection(request->connection);
 	request->http->pending = true;
 }
@@ -449,30 +497,60 @@ finish(Request *request)
 {
 	if (request->left)
 		return MHD_NO;
+	if (request->client->phase == CONNECTION_WAITS)
+		answer_before_reading(request, false);
 	if (request->outcome == OUTCOME_OPEN && !request->waiting)
 		dispatch(request);
 	if (!request->waiting)
 		return reply_queue(request);
+	request_enter(request, CONNECTION_WAITS);
 	MHD_suspend_connection(request->connection);
 	return MHD_YES;
 }
 
+void
+request_enter(Request *request, ConnectionPhase phase)
+{
+	connections_enter(&request->http->connections, request->client, phase, request->http->now);
+}
+
 /* ---- libmicrohttpd's callbacks ------------------------------------------ */
+
+/*
+ * Nobody reads the query, but libmicrohttpd would split it into a list.  It is in
+ * the library's buffer, which is writable, and has been measured already.
+ */
+static void
+hide_query(const char *uri)
+{
+	char *query = MHD_LOSES_ON_QUERY ? strchr(uri, '?') : NULL;
+
+	if (query != NULL)
+		query[1] = '\0';
+}
 
 void *
 request_uri_seen(void *cls, const char *uri, struct MHD_Connection *connection)
 {
 	Http *http = cls;
-	Request *request = calloc(1, sizeof(Request));
+	Connection *client =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+	Request *request = client != NULL ? calloc(1, sizeof(Request)) : NULL;
 
 	if (request == NULL)
 		return NULL;
 	request->http = http;
 	request->connection = connection;
+	request->client = client;
+	client->request = request;
+	if (client->phase == CONNECTION_IDLE)
+		request_enter(request, CONNECTION_SENDS);
 	request->started = clock_us();
 	request->uri = uri != NULL ? uri : "";
 	request->uri_length = strlen(request->uri);
-	counter_set(&http->counters->requests, ++http->requests);
+	if (uri != NULL)
+		hide_query(uri);
+	counter_set(&http->counters->requests, ++http->settings.share->requests);
 	return request;
 }
 
@@ -530,6 +608,8 @@ request_completed(void *cls, struct MHD_Connection *connection, void **context,
 		db_reply_free(request->reply);
 	free_secret(request->caller, request->caller != NULL ? strlen(request->caller) : 0);
 	free_secret(request->body, request->body_length);
-	counter_set(&request->http->counters->requests, --request->http->requests);
+	request->client->request = NULL;
+	request_enter(request, CONNECTION_IDLE);
+	counter_set(&request->http->counters->requests, --request->http->settings.share->requests);
 	free(request);
 }

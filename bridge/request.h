@@ -9,6 +9,7 @@
 #ifndef PAT_BRIDGE_REQUEST_H
 #define PAT_BRIDGE_REQUEST_H
 
+#include "connections.h"
 #include "header.h"
 #include "http_settings.h"
 #include "mhd.h"
@@ -24,9 +25,12 @@ struct Http
 	Loop *loop;
 	LoopWatch watch; /* libmicrohttpd's own epoll descriptor */
 	struct MHD_Daemon *daemon;
+	Connections connections;
+	int64_t now;      /* of this turn of the loop */
+	PeerKey arriving; /* of the connection that is being adopted */
+	unsigned refused; /* connections, since the last line about them */
+	int64_t refused_logged;
 	UuidSource uuids;
-	unsigned connections;
-	unsigned requests;
 	bool pending; /* libmicrohttpd has something to do */
 	bool draining;
 	int64_t last_sign; /* of a client, while draining */
@@ -44,6 +48,7 @@ typedef struct RequestHeaders
 	HeaderValue content_type;
 	RawHead raw;
 	unsigned long long content_length;
+	unsigned count;
 	unsigned hosts;
 	unsigned encodings;
 	bool authorized; /* an Authorization header came */
@@ -51,7 +56,7 @@ typedef struct RequestHeaders
 	bool has_length;
 	bool chunked;
 	bool bad_framing;
-	bool bad_name;
+	bool bad_line;
 	bool expects; /* 100-continue */
 } RequestHeaders;
 
@@ -72,6 +77,7 @@ typedef struct Request
 	LaneJob job; /* first: a job is turned back into its request */
 	Http *http;
 	struct MHD_Connection *connection;
+	Connection *client; /* the same, as connections.h knows it */
 	int64_t started;
 	char id[UUID_TEXT_SIZE];
 	const char *method; /* libmicrohttpd's, as is path */
@@ -118,6 +124,8 @@ extern void request_end(const Request *request, const RequestEnd *end);
  * an outage under load must not become a flood of lines (request_end.c).
  */
 extern bool request_may_log_error(Http *http);
+/* The client's connection goes on to another phase of its life. */
+extern void request_enter(Request *request, ConnectionPhase phase);
 
 /* Queue the answer to a request whose outcome is known, and log it (reply.c). */
 extern enum MHD_Result reply_queue(Request *request);
@@ -130,10 +138,18 @@ extern struct MHD_Response *
 reply_for_library(Http *http, struct MHD_Connection *connection, unsigned status);
 
 /*
- * The same, written to the connection's socket right away, headers and all;
- * to be followed by closing it (reply.c).
+ * The same, written to the connection right away, headers and all; to be
+ * followed by closing it (reply.c).
  */
-extern void
-reply_send_for_library(Http *http, struct MHD_Connection *connection, unsigned status, int fd);
+extern void reply_send_for_library(Connection *client, unsigned status);
+
+/*
+ * So for a request whose outcome is known and whose head leaves libmicrohttpd no
+ * memory to answer; to be followed by closing the connection (reply.c).
+ */
+extern void reply_send_refusal(Request *request);
+
+/* So for a request that takes its client too long to send (reply.c). */
+extern void reply_send_too_slow(Request *request);
 
 #endif

@@ -19,7 +19,9 @@
 #include "counters.h"
 #include "listen.h"
 #include "log.h"
+#include "peers.h"
 #include "systemd.h"
+#include "tls.h"
 #include "worker.h"
 
 typedef struct Service
@@ -32,6 +34,7 @@ typedef struct Service
 	Listener admin[OPTIONS_MAX_LISTEN];
 	unsigned monitoring;
 	CounterSet *counters;
+	Peers *peers; /* NULL: no limit for each address */
 	Worker **workers;
 	unsigned working;
 } Service;
@@ -169,6 +172,38 @@ give_root_away(const Service *service, const Privileges *plan)
 	return true;
 }
 
+/* The limit for each address, if there is one, is counted over all workers. */
+static bool
+open_peers(Service *service)
+{
+	const Options *options = &service->settings->options;
+
+	if (options->max_connections_per_address == 0)
+		return true;
+	service->peers = peers_open((size_t) (options->max_connections + options->workers),
+								(unsigned) options->max_connections_per_address);
+	return service->peers != NULL;
+}
+
+bool
+service_load_certificate(const Options *options, char message[TLS_MESSAGE_MAX])
+{
+	return options->tls_cert == NULL ||
+		   tls_load(options->tls_cert, options->tls_key,
+					options->client_timeout_ms * CLOCK_US_PER_MS, message);
+}
+
+static void
+log_certificate(const Options *options)
+{
+	char text[256];
+
+	if (options->tls_cert == NULL)
+		return;
+	tls_describe(text, sizeof(text));
+	log_event(LOG_NOTICE, "certificate: %s", text);
+}
+
 static bool
 start_workers(Service *service)
 {
@@ -180,6 +215,7 @@ start_workers(Service *service)
 		.admin = service->admin,
 		.monitoring = service->monitoring,
 		.counters = service->counters,
+		.peers = service->peers,
 	};
 
 	service->workers = calloc((size_t) wanted, sizeof(Worker *));
@@ -199,6 +235,7 @@ start_workers(Service *service)
 static void
 announce(const Service *service)
 {
+	log_certificate(&service->settings->options);
 	for (unsigned i = 0; i < service->listening; i++)
 		log_event(LOG_NOTICE, "listening on %s%s", service->listeners[i].shown,
 				  service->listeners[i].inherited ? " (handed over)" : "");
@@ -220,6 +257,18 @@ put_in_force(Service *service, Settings *settings)
 	log_setup((LogFormat) settings->options.log_format, (LogLevel) settings->options.log_level);
 }
 
+/* A new certificate is for connections to come; a wrong one changes nothing. */
+static void
+reload_certificate(const Options *options)
+{
+	char message[TLS_MESSAGE_MAX];
+
+	if (service_load_certificate(options, message))
+		log_certificate(options);
+	else
+		log_event(LOG_ERROR, "the certificate stays as it was: %s", message);
+}
+
 /* All of it or nothing: what is wrong leaves the old settings as they are. */
 static void
 reload(Service *service)
@@ -230,6 +279,7 @@ reload(Service *service)
 
 	systemd_reloading();
 	log_reopen();
+	reload_certificate(&service->settings->options);
 	settings = settings_reread(service->settings, service->argc, service->argv, fixed,
 							   sizeof(fixed), message);
 	if (settings == NULL)
@@ -299,6 +349,8 @@ close_all(Service *service)
 	for (unsigned i = 0; i < service->monitoring; i++)
 		listen_close(&service->admin[i]);
 	counters_close(service->counters);
+	peers_close(service->peers);
+	tls_unload();
 	settings_release(service->settings);
 }
 
@@ -313,7 +365,7 @@ service_run(Settings *settings, const Privileges *plan, int argc, char **argv)
 	raise_descriptor_limit();
 	good = open_listeners(&service, plan) && give_root_away(&service, plan) &&
 		   open_log(settings->options.log_file) && open_counters(&service) &&
-		   start_workers(&service);
+		   open_peers(&service) && start_workers(&service);
 	if (good)
 	{
 		announce(&service);

@@ -44,6 +44,15 @@
 #define READ_DEPTH  64
 #define WRITE_DEPTH 1
 
+/* An HTTP side speaks TLS with all its clients or with none; the first two are the API's. */
+typedef enum GateKind
+{
+	GATE_PLAIN,
+	GATE_TLS,
+	GATE_ADMIN,
+	GATES
+} GateKind;
+
 struct Worker
 {
 	pthread_t thread;
@@ -55,25 +64,32 @@ struct Worker
 	Settings *settings; /* in force */
 	Settings *first;    /* what its parts were made from: the lanes use its strings */
 	bool stopping;
+	bool closed; /* the sockets of the API are */
 	int64_t close_due;
 	int64_t stop_due;
 	Lane *read;
 	Lane *write;
-	Gate api;
-	Gate admin;
+	HttpShare shares[COUNTERS_SIDES];
+	Gate gates[GATES];
 };
 
 /* The gates that are there, one after the other. */
 static Gate *
-next_gate(Worker *worker, const Gate *before)
+next_gate(Worker *worker, Gate *gate)
 {
-	if (before == NULL)
-		return &worker->api;
-	return before == &worker->api && worker->admin.http != NULL ? &worker->admin : NULL;
+	gate = gate == NULL ? worker->gates : gate + 1;
+	while (gate < worker->gates + GATES && gate->http == NULL)
+		gate++;
+	return gate < worker->gates + GATES ? gate : NULL;
 }
 
 #define EACH_GATE(gate, worker) \
 	for (Gate *gate = next_gate(worker, NULL); (gate) != NULL; (gate) = next_gate(worker, gate))
+
+/* The gate for monitoring stays open when the others close. */
+#define EACH_API_GATE(gate, worker) \
+	EACH_GATE(gate, worker)         \
+	if ((gate) != &(worker)->gates[GATE_ADMIN])
 
 static int64_t
 earlier(int64_t a, int64_t b)
@@ -92,32 +108,49 @@ start_stopping(Worker *worker)
 	worker->stopping = true;
 	worker->close_due = now + SETTLE_US;
 	worker->stop_due = now + worker->settings->options.drain_timeout_ms * CLOCK_US_PER_MS;
-	gate_leave_inherited(&worker->api);
+	EACH_API_GATE(gate, worker)
+	gate_leave_inherited(gate);
 	EACH_GATE(gate, worker)
 	http_drain(gate->http);
 }
 
+/* When the last of the API's clients will have been idle for long enough. */
 static int64_t
-drained_at(const Worker *worker)
+drained_at(Worker *worker)
 {
 	int64_t idle_us = worker->settings->options.drain_timeout_ms * CLOCK_US_PER_MS / IDLE_SHARE;
+	int64_t last = 0;
 
-	return http_drained_at(worker->api.http, idle_us);
+	EACH_API_GATE(gate, worker)
+	{
+		int64_t theirs = http_drained_at(gate->http, idle_us);
+
+		last = theirs > last ? theirs : last;
+	}
+	return last;
 }
 
 /* Judged by a time before the last look at the clients: they may have been busy since. */
 static bool
-is_over(const Worker *worker, int64_t looked)
+is_over(Worker *worker, int64_t looked)
 {
 	if (!worker->stopping)
 		return false;
-	return looked >= worker->stop_due || (worker->api.closed && looked >= drained_at(worker));
+	return looked >= worker->stop_due || (worker->closed && looked >= drained_at(worker));
 }
 
 static int64_t
-stopping_due(const Worker *worker)
+stopping_due(Worker *worker)
 {
-	return earlier(worker->stop_due, worker->api.closed ? drained_at(worker) : worker->close_due);
+	return earlier(worker->stop_due, worker->closed ? drained_at(worker) : worker->close_due);
+}
+
+static void
+close_api(Worker *worker)
+{
+	EACH_API_GATE(gate, worker)
+	gate_close(gate);
+	worker->closed = true;
 }
 
 /* ---- orders ------------------------------------------------------------- */
@@ -137,7 +170,8 @@ go_by(Worker *worker, Settings *settings)
 
 	lane_set_limits(worker->read, (unsigned) options->max_queue, timeout_us);
 	lane_set_limits(worker->write, (unsigned) options->max_queue, timeout_us);
-	http_set_limits(worker->api.http, max_connections(options), timeout_us);
+	EACH_API_GATE(gate, worker)
+	http_set_limits(gate->http, max_connections(options), timeout_us);
 	settings_release(worker->settings);
 	worker->settings = settings;
 }
@@ -207,8 +241,8 @@ turn(Worker *worker)
 	lane_pump(worker->write);
 	EACH_GATE(gate, worker)
 	gate_mind(gate, now);
-	if (worker->stopping && now >= worker->close_due)
-		gate_close(&worker->api);
+	if (worker->stopping && !worker->closed && now >= worker->close_due)
+		close_api(worker);
 }
 
 static void *
@@ -235,10 +269,8 @@ run(void *arg)
 static void
 worker_free(Worker *worker)
 {
-	if (worker->api.http != NULL)
-		http_close(worker->api.http);
-	if (worker->admin.http != NULL)
-		http_close(worker->admin.http);
+	EACH_GATE(gate, worker)
+	http_close(gate->http);
 	if (worker->read != NULL)
 		lane_close(worker->read);
 	if (worker->write != NULL)
@@ -279,25 +311,40 @@ open_lanes(Worker *worker, const Options *options, Counters *counters)
 	return worker->read != NULL && worker->write != NULL;
 }
 
+/* The HTTP side of a gate, if addresses lead there. */
+static bool
+open_gate(Worker *worker, GateKind kind, HttpSettings settings, unsigned connections)
+{
+	Gate *gate = &worker->gates[kind];
+
+	settings.share = &worker->shares[settings.side];
+	settings.share->max_connections = connections;
+	settings.tls = kind == GATE_TLS;
+	if (gate->count == 0)
+		return true;
+	gate->http = http_open(&worker->loop, &settings);
+	return gate->http != NULL;
+}
+
 static bool
 open_api(Worker *worker, HttpSettings settings, const Options *options)
 {
-	settings.max_connections = max_connections(options);
+	unsigned connections = max_connections(options);
+
+	settings.side = COUNTERS_API;
 	settings.serves = options->admin_listen_count > 0 ? ROUTE_ALL & ~ROUTE_BIT(ROUTE_METRICS)
 													  : ROUTE_ALL;
-	settings.side = COUNTERS_API;
-	worker->api.http = http_open(&worker->loop, &settings);
-	return worker->api.http != NULL;
+	return open_gate(worker, GATE_PLAIN, settings, connections) &&
+		   open_gate(worker, GATE_TLS, settings, connections);
 }
 
 static bool
 open_admin(Worker *worker, HttpSettings settings)
 {
-	settings.max_connections = HTTP_ADMIN_CONNECTIONS;
-	settings.serves = ROUTE_FOR_MONITORS;
 	settings.side = COUNTERS_ADMIN;
-	worker->admin.http = http_open(&worker->loop, &settings);
-	return worker->admin.http != NULL;
+	settings.serves = ROUTE_FOR_MONITORS;
+	settings.peers = NULL;
+	return open_gate(worker, GATE_ADMIN, settings, HTTP_ADMIN_CONNECTIONS);
 }
 
 static bool
@@ -305,7 +352,12 @@ open_parts(Worker *worker, const WorkerSetup *setup, unsigned number)
 {
 	const Options *options = &setup->settings->options;
 	HttpSettings settings = {
+		.peers = setup->peers,
+		.max_header_size = (size_t) options->max_header_size,
+		.max_body_size = (size_t) options->max_body_size,
 		.timeout_us = options->request_timeout_ms * CLOCK_US_PER_MS,
+		.idle_us = options->idle_timeout_ms * CLOCK_US_PER_MS,
+		.client_us = options->client_timeout_ms * CLOCK_US_PER_MS,
 		.server_timing = options->server_timing,
 		.counters = &setup->counters->each[number],
 		.all = setup->counters,
@@ -318,19 +370,27 @@ open_parts(Worker *worker, const WorkerSetup *setup, unsigned number)
 		return false;
 	settings.read = worker->read;
 	settings.write = worker->write;
-	return open_api(worker, settings, options) &&
-		   (worker->admin.count == 0 || open_admin(worker, settings));
+	return open_api(worker, settings, options) && open_admin(worker, settings);
 }
 
+/* With a certificate TCP speaks TLS; Unix-domain sockets never do, nor do those for monitors. */
 static void
 take_listeners(Worker *worker, const WorkerSetup *setup, unsigned number)
 {
-	gate_init(&worker->api, &worker->loop, number);
-	gate_init(&worker->admin, &worker->loop, number);
+	bool has_certificate = setup->settings->options.tls_cert != NULL;
+
+	for (unsigned i = 0; i < GATES; i++)
+		gate_init(&worker->gates[i], &worker->loop, number);
+	worker->gates[GATE_PLAIN].sibling = &worker->gates[GATE_TLS];
+	worker->gates[GATE_TLS].sibling = &worker->gates[GATE_PLAIN];
 	for (unsigned i = 0; i < setup->listening; i++)
-		gate_add(&worker->api, &setup->listeners[i]);
+	{
+		bool tls = has_certificate && !setup->listeners[i].local;
+
+		gate_add(&worker->gates[tls ? GATE_TLS : GATE_PLAIN], &setup->listeners[i]);
+	}
 	for (unsigned i = 0; number == 0 && i < setup->monitoring; i++)
-		gate_add(&worker->admin, &setup->admin[i]);
+		gate_add(&worker->gates[GATE_ADMIN], &setup->admin[i]);
 }
 
 void

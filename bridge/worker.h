@@ -13,6 +13,7 @@
 
 #include "counters.h"
 #include "listen.h"
+#include "peers.h"
 #include "settings.h"
 
 typedef struct Worker Worker;
@@ -30,6 +31,7 @@ typedef struct WorkerSetup
 	Listener *admin;
 	unsigned monitoring;
 	CounterSet *counters;
+	Peers *peers; /* NULL: no limit for each address */
 } WorkerSetup;
 
 /* Fill in what of the counters follows from the options, and what may change with them. */

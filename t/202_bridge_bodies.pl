@@ -96,7 +96,7 @@ my $large = wire();
 for my $size ($limit + 1, $limit * 3, 1_000_000)
 {
 	is_refused($large->call('POST', $path, token => $admin, body => body_of($size, 'large')), 413,
-		'PayloadTooLargeError', 'The request body is larger than 100 kB.', "413: $size bytes");
+		'PayloadTooLargeError', 'The request body is too large.', "413: $size bytes");
 	ok($large->goes_on, '... and the connection goes on');
 }
 my $huge = wire();

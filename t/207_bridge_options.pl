@@ -59,8 +59,9 @@ is($help->{err}, '', '... says nothing else');
 my @options = $help->{out} =~ /^ *--([a-z-]+)/mg;
 my @with_value = $help->{out} =~ /^ *--([a-z-]+) [A-Z]/mg;
 for my $name (qw(listen db workers read-connections write-connections request-timeout
-	max-connections max-queue drain-timeout reuse-port unix-socket-mode unix-socket-group user group
-	core-dumps log-format log-level config check version help))
+	max-connections max-queue max-connections-per-address max-header-size max-body-size
+	client-timeout idle-timeout drain-timeout reuse-port unix-socket-mode unix-socket-group user group
+	core-dumps tls-cert tls-key log-format log-level config check version help))
 {
 	ok((grep { $_ eq $name } @options), "... knows --$name");
 }

@@ -54,6 +54,12 @@ has_defaults(void)
 	CHECK(options.log_file == NULL);
 	CHECK_NUMBER(options.admin_listen_count, 0);
 	CHECK_NUMBER(options.server_timing, 1);
+	CHECK_NUMBER(options.max_connections_per_address, 0);
+	CHECK_NUMBER(options.max_header_size, 12288);
+	CHECK_NUMBER(options.max_body_size, 102400);
+	CHECK_NUMBER(options.client_timeout_ms, 30000);
+	CHECK_NUMBER(options.idle_timeout_ms, 60000);
+	CHECK(options.tls_cert == NULL && options.tls_key == NULL);
 	CHECK(!options.check && !options.help && !options.version && options.config == NULL);
 	options_free(&options);
 }
@@ -108,6 +114,10 @@ names_mistakes(void)
 	CHECK(refused("--listen", "nowhere", "option \"--listen\": \"nowhere\""));
 	CHECK(refused("--listen", "", "no address"));
 	CHECK(refused("--pooler", "session", "option \"--pooler\": \"session\""));
+	CHECK(refused("--max-header-size", "1023", "outside the range"));
+	CHECK(refused("--max-body-size", "102401", "outside the range"));
+	CHECK(refused("--tls-cert", "x", "option \"--tls-key\" is missing"));
+	CHECK(refused("--tls-key", "x", "option \"--tls-cert\" is missing"));
 	CHECK(refused("--config", "/nonexistent/file", "\"/nonexistent/file\""));
 }
 
@@ -197,11 +207,13 @@ respects_precedence(void)
 	setenv("PAT_BRIDGE_LISTEN", "127.0.0.1:2, unix:/tmp/two", 1);
 	setenv("PAT_BRIDGE_CONFIG", path, 1);
 	setenv("PAT_BRIDGE_PORT", "tcp://10.0.0.1:1", 1);
+	setenv("PAT_BRIDGE_MAX_CONNECTIONS_PER_ADDRESS", "7", 1);
 	CHECK(parse("--workers", "1", NULL, NULL));
 	CHECK_NUMBER(options.workers, 1);
 	CHECK_NUMBER(options.read_connections, 2);
 	CHECK_NUMBER(options.max_queue, 3);
 	CHECK_NUMBER(options.write_connections, 1);
+	CHECK_NUMBER(options.max_connections_per_address, 7);
 	CHECK_NUMBER(options.listen_count, 2);
 	CHECK_TEXT(options.listen[1], "unix:/tmp/two");
 	options_free(&options);
@@ -213,6 +225,7 @@ respects_precedence(void)
 	unsetenv("PAT_BRIDGE_LISTEN");
 	unsetenv("PAT_BRIDGE_CONFIG");
 	unsetenv("PAT_BRIDGE_PORT");
+	unsetenv("PAT_BRIDGE_MAX_CONNECTIONS_PER_ADDRESS");
 	unlink(path);
 }
 

@@ -43,7 +43,7 @@ takes_whole_heads(void)
 {
 	CHECK(whole("GET", "/", "|", "Host", "x", "||||"));
 	CHECK(whole("GET", "/", "|", "Host", "", "||||"));
-	CHECK(whole("GET", "/a?b=c", "|", "Host", "x y", "||"));
+	CHECK(whole("GET", "/a?b=c", "|", "Host", "x y", "||||"));
 	CHECK(whole("GET", "/", " |", "Host", "x", " \t||||"));
 }
 
@@ -58,6 +58,9 @@ finds_what_is_hidden(void)
 	CHECK(!whole("GET", "/", "|", "Host", "x#y", "||||"));
 	CHECK(!whole("GET", "/", "|", "Host", "x#", "||||"));
 	CHECK(!whole("GET", "/", "|", "Host", "x", "|| folded||||"));
+	CHECK(!whole("GET", "/", "|", "Host", "x", "||"));
+	CHECK(!whole("GET", "/", "|", "Host", "x", "|||"));
+	CHECK(!whole("GET", "/", "", "Host", "x", "||||"));
 }
 
 static void

@@ -25,5 +25,7 @@ main(void)
 	test_log_suite();
 	test_metrics_suite();
 	test_privileges_suite();
+	test_connections_suite();
+	test_peers_suite();
 	return test_finish();
 }

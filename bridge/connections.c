@@ -1,0 +1,121 @@
+/*
+ * connections.c
+ *		Queues of connections, by what they wait for.
+ *
+ * Pure code: told the time by its caller, and ends no connection itself.
+ */
+#include "connections.h"
+
+#include <stddef.h>
+
+#define MS INT64_C(1000)
+
+/* Phases that are up to the client, and how long in one makes a connection spare. */
+static const struct
+{
+	ConnectionPhase phase;
+	int64_t after_us;
+} spares[] = {
+	{CONNECTION_IDLE, 1000 * MS},
+	{CONNECTION_SENDS, 1000 * MS},
+	{CONNECTION_TAKES, 5000 * MS},
+};
+
+#define SPARES (sizeof(spares) / sizeof(spares[0]))
+
+void
+connections_init(Connections *all, int64_t idle_us, int64_t client_us)
+{
+	for (int i = 0; i < CONNECTION_PHASES; i++)
+	{
+		all->queues[i].next = all->queues[i].prev = &all->queues[i];
+		all->times_us[i] = CONNECTIONS_NEVER;
+	}
+	all->times_us[CONNECTION_IDLE] = idle_us;
+	all->times_us[CONNECTION_SENDS] = all->times_us[CONNECTION_TAKES] = client_us;
+}
+
+static void
+insert(Connections *all, Connection *connection, ConnectionPhase phase, int64_t now)
+{
+	Connection *head = &all->queues[phase];
+
+	connection->phase = phase;
+	connection->since = now;
+	connection->next = head;
+	connection->prev = head->prev;
+	head->prev->next = connection;
+	head->prev = connection;
+}
+
+void
+connections_add(Connections *all, Connection *connection, int64_t now)
+{
+	insert(all, connection, CONNECTION_SENDS, now);
+}
+
+void
+connections_remove(Connection *connection)
+{
+	connection->prev->next = connection->next;
+	connection->next->prev = connection->prev;
+}
+
+void
+connections_enter(Connections *all, Connection *connection, ConnectionPhase phase, int64_t now)
+{
+	if (connection->phase == CONNECTION_ENDS)
+		return;
+	connections_remove(connection);
+	insert(all, connection, phase, now);
+}
+
+/* The one that has been in the phase for the longest, or NULL. */
+static Connection *
+oldest(const Connections *all, ConnectionPhase phase)
+{
+	Connection *first = all->queues[phase].next;
+
+	return first != &all->queues[phase] ? first : NULL;
+}
+
+Connection *
+connections_overdue(Connections *all, int64_t now)
+{
+	for (size_t i = 0; i < SPARES; i++)
+	{
+		Connection *first = oldest(all, spares[i].phase);
+
+		if (first != NULL && now - first->since >= all->times_us[spares[i].phase])
+			return first;
+	}
+	return NULL;
+}
+
+Connection *
+connections_spare(Connections *all, int64_t now)
+{
+	for (size_t i = 0; i < SPARES; i++)
+	{
+		Connection *first = oldest(all, spares[i].phase);
+
+		if (first != NULL && now - first->since >= spares[i].after_us)
+			return first;
+	}
+	return NULL;
+}
+
+int64_t
+connections_next_due(const Connections *all)
+{
+	int64_t due = CONNECTIONS_NEVER;
+
+	for (size_t i = 0; i < SPARES; i++)
+	{
+		const Connection *first = oldest(all, spares[i].phase);
+
+		if (first != NULL && first->since + all->times_us[spares[i].phase] < due)
+			due = first->since + all->times_us[spares[i].phase];
+	}
+	return due;
+}
