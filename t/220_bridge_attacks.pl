@@ -123,19 +123,13 @@ sub reader_of_nothing
 	return $socket;
 }
 
-sub bridge_connections
-{
-	my @fds = glob '/proc/' . $bridge->pid . '/fd/*';
-	return scalar grep { (readlink($_) || '') =~ /^socket:/ } @fds;
-}
-
-my $before = bridge_connections();
+my $before = $bridge->connections;
 my $memory = resident_kb();
 my @readers = map { reader_of_nothing(30) } 1 .. 30;
-wait_until(sub { bridge_connections() >= $before + 30 }, 'the readers to be connected');
+wait_until(sub { $bridge->connections >= $before + 30 }, 'the readers to be connected');
 serves('another client is served beside slow readers');
-wait_until(sub { bridge_connections() <= $before }, 'slow readers to be dropped');
-is(bridge_connections(), $before, 'answers that nobody takes have an end');
+wait_until(sub { $bridge->connections <= $before }, 'slow readers to be dropped');
+is($bridge->connections, $before, 'answers that nobody takes have an end');
 SKIP:
 {
 	skip 'a sanitizer keeps what was freed', 1 if $ENV{ASAN_OPTIONS};
@@ -165,8 +159,8 @@ $bridge->stop_ok;
 
 $bridge = PatBridge->start($node, listen => '127.0.0.1:0',
 	options => [ '--workers', '4', '--max-connections-per-address', '8' ]);
-my $unused = bridge_connections();
-wait_until(sub { my $now = bridge_connections(); my $calm = $now == $unused; $unused = $now; $calm },
+my $unused = $bridge->connections;
+wait_until(sub { my $now = $bridge->connections; my $calm = $now == $unused; $unused = $now; $calm },
 	'connections of the start to be gone');
 my @mine = map { wire() } 1 .. 30;
 $_->send(PatWire::request('GET', '/health')) for @mine;
@@ -364,7 +358,7 @@ sub reset_connection
 	setsockopt($wire->{socket}, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0) or die "SO_LINGER: $!";
 	return close $wire->{socket};
 }
-$before = bridge_connections();
+$before = $bridge->connections;
 for my $round (1 .. 50)
 {
 	my $mid_head = wire();
@@ -378,8 +372,8 @@ for my $round (1 .. 50)
 	reset_connection($mid_answer);
 }
 serves('resets at any moment do no harm');
-wait_until(sub { bridge_connections() <= $before }, 'their connections to be gone');
-is(bridge_connections(), $before, '... and leave nothing behind');
+wait_until(sub { $bridge->connections <= $before }, 'their connections to be gone');
+is($bridge->connections, $before, '... and leave nothing behind');
 $bridge->stop_ok;
 
 # ---- memory that runs out ----------------------------------------------------------------------

@@ -144,6 +144,17 @@ sub get
 	return http_call($self->url($path), defined $token ? (token => $token) : ());
 }
 
+# connections(…): clients of the API by the bridge's own count, without the one that asks; what
+# follows is for http_call. The process shows its descriptors to nobody.
+sub connections
+{
+	my ($self, %option) = @_;
+	my $scheme = delete $option{scheme} || 'http';
+	my $answer = http_call("$scheme://127.0.0.1:$self->{port}/metrics", %option);
+	my ($count) = $answer->{body} =~ /^pat_bridge_client_connections\{listener="api"\} (\d+)$/m;
+	return defined $count ? $count - 1 : -1;
+}
+
 # The wait status of the process once it has ended; undef while it runs.
 sub has_ended
 {

@@ -77,8 +77,8 @@ for my $tls (0, 1)
 	attack($bridge, $_, $url, @arguments) for sort keys %attack;
 	wait_until(
 		sub {
-			my @sockets = grep { (readlink($_) || '') =~ /^socket:/ } glob '/proc/' . $bridge->pid . '/fd/*';
-			return @sockets < 20;
+			my $left = $bridge->connections(scheme => $tls ? 'https' : 'http', args => \@arguments);
+			return $left >= 0 && $left < 20;
 		},
 		'the connections of the attack to be gone');
 	is(http_call("$url$path", token => $sample->{admin}, args => \@arguments)->{body}, $list,

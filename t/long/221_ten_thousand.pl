@@ -75,8 +75,8 @@ for my $size (12_288, 3_072, 2_048)
 	close $_ for @open;
 	wait_until(
 		sub {
-			my @sockets = glob '/proc/' . $bridge->pid . '/fd/*';
-			return @sockets < 100;
+			my $left = $bridge->connections;
+			return $left >= 0 && $left < 100;
 		},
 		'all of them to be gone');
 	is($bridge->get($path, $sample->{admin})->{body}, $list, '... and when they have gone');
