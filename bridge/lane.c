@@ -232,9 +232,7 @@ flight_with_room(Lane *lane)
 static bool
 is_in_vain(const Lane *lane, const LaneJob *job)
 {
-	int64_t submitted = job->deadline - lane->settings.timeout_us;
-
-	return lane->now - submitted >= LANE_PATIENCE_US && job->left(job);
+	return lane->now - job->submitted >= LANE_PATIENCE_US && job->left(job);
 }
 
 /* A job that could not be sent stays at the head of the queue, if it is kept at all. */

@@ -31,7 +31,7 @@ const Option option_table[] = {
 	 "none, or transaction if a pooler hands out servers for a transaction at a time"},
 	{"workers", OPTION_NUMBER, FIELD(workers), "auto", 1, 256, NULL, "N",
 	 "event loops, each with its own connections; default: one per two processors"},
-	{"read-connections", OPTION_NUMBER, FIELD(read_connections), "1", 1, LANE_MAX_CONNECTIONS, NULL,
+	{"read-connections", OPTION_NUMBER, FIELD(read_connections), "2", 1, LANE_MAX_CONNECTIONS, NULL,
 	 "N", "database connections per worker for GET"},
 	{"write-connections", OPTION_NUMBER, FIELD(write_connections), "1", 1, LANE_MAX_CONNECTIONS,
 	 NULL, "N", "database connections per worker for POST, PUT and DELETE"},

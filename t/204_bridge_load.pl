@@ -18,7 +18,7 @@ my ($requests, $connections) = (40_000, 64);
 my $node = new_cluster('load', sealed => 1, settings => "pat.max_tokens_per_account = 0\n");
 my $sample = load_sample($node);
 my $traffic = PatTraffic->new($node, $sample);
-my $bridge = PatBridge->start($node);
+my $bridge = PatBridge->start($node, options => [ '--read-connections', '2' ]);
 
 # load_ok(NAME, NEXT, ANSWERED, …): a run with what must hold of every run.
 sub load_ok

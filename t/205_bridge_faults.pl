@@ -26,7 +26,7 @@ my $node = new_cluster('faults', settings => <<~'CONF');
 	CONF
 my $sample = load_sample($node);
 my $traffic = PatTraffic->new($node, $sample);
-my $bridge = PatBridge->start($node, options => [ '--workers', '2' ]);
+my $bridge = PatBridge->start($node, options => [ '--workers', '2', '--read-connections', '2' ]);
 my $first_pid = $bridge->pid;
 my $accounts = '/api/admin/service-account';
 my $path = "$accounts/$sample->{account}/token";

@@ -246,14 +246,14 @@ like(reload(), qr/error the configuration was not reloaded.*cannot read "\Q$file
 ok(PatWire->new($bridge->port)->goes_on, '... and the bridge goes on');
 
 # What cannot change is named, and the rest counts.
-$log = reload("read-connections = 5\nlog-level = info\nreuse-port = on\n");
-like($log, qr/ warning a restart is needed for a change of: read-connections, reuse-port\n/,
+$log = reload("write-connections = 5\nlog-level = info\nreuse-port = on\n");
+like($log, qr/ warning a restart is needed for a change of: write-connections, reuse-port\n/,
 	'what needs a restart is named in one line');
 is(scalar(() = $log =~ /\n/g), 2 + scalar(() = $log =~ /is replaced|is up/g), '... and only there');
 is(request_lines(), 1, '... the rest is in force');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'pat_bridge'}),
 	2, '... and there are as many sessions as before');
-unlike(reload("log-level = notice\nread-connections = 1\n"), qr/restart/, 'back: nothing to say');
+unlike(reload("log-level = notice\nwrite-connections = 1\n"), qr/restart/, 'back: nothing to say');
 reload("drain-timeout = 100ms\n");
 lock_accounts();
 $busy = ask(PatWire->new($bridge->port));

@@ -422,6 +422,7 @@ submit_late(int number, int64_t submitted)
 	probe->job.call = &call;
 	probe->job.params[0] = names[number];
 	probe->job.submitted = clock_us();
+	probe->job.submitted = submitted;
 	probe->job.deadline = submitted + 1000 + 10 * PATIENCE;
 	probe->job.done = probe_done;
 	probe->job.left = probe_left;

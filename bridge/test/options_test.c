@@ -49,7 +49,7 @@ has_defaults(void)
 	CHECK_TEXT(options.db, "");
 	CHECK_NUMBER(options.workers, options_default_workers());
 	CHECK_NUMBER(options.request_timeout_ms, 10000);
-	CHECK_NUMBER(options.read_connections, 1);
+	CHECK_NUMBER(options.read_connections, 2);
 	CHECK_NUMBER(options.log_level, LOG_NOTICE);
 	CHECK(options.log_file == NULL);
 	CHECK_NUMBER(options.admin_listen_count, 0);
@@ -203,14 +203,14 @@ respects_precedence(void)
 
 	write_file(path, "workers = 3\nread-connections = 3\nmax-queue = 3\nlisten = 127.0.0.1:3\n");
 	setenv("PAT_BRIDGE_WORKERS", "2", 1);
-	setenv("PAT_BRIDGE_READ_CONNECTIONS", "2", 1);
+	setenv("PAT_BRIDGE_READ_CONNECTIONS", "4", 1);
 	setenv("PAT_BRIDGE_LISTEN", "127.0.0.1:2, unix:/tmp/two", 1);
 	setenv("PAT_BRIDGE_CONFIG", path, 1);
 	setenv("PAT_BRIDGE_PORT", "tcp://10.0.0.1:1", 1);
 	setenv("PAT_BRIDGE_MAX_CONNECTIONS_PER_ADDRESS", "7", 1);
 	CHECK(parse("--workers", "1", NULL, NULL));
 	CHECK_NUMBER(options.workers, 1);
-	CHECK_NUMBER(options.read_connections, 2);
+	CHECK_NUMBER(options.read_connections, 4);
 	CHECK_NUMBER(options.max_queue, 3);
 	CHECK_NUMBER(options.write_connections, 1);
 	CHECK_NUMBER(options.max_connections_per_address, 7);

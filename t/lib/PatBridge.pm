@@ -31,7 +31,8 @@ sub binary
 #   database => postgres; user => pat_bridge (made and granted here); schema of the extension
 #   db       => a conninfo of your own instead, which needs no node
 #   listen   => 127.0.0.1:0
-#   options  => further arguments
+#   options  => further arguments; without --read-connections there is one of these, so that what
+#               waits for what is certain
 #   log_file => what --log-file says among them
 #   env      => { NAME => value } for the process
 #   ready    => 0: do not wait until the database answers
@@ -41,10 +42,11 @@ sub start
 	my ($class, $node, %option) = @_;
 	my $log = "$PostgreSQL::Test::Utils::log_path/bridge_" . ++$count . '.log';
 	my $self = bless { log => $log, log_file => $option{log_file}, node => $node }, $class;
+	my @options = @{ $option{options} || [] };
+	push @options, '--read-connections', '1' unless grep { /^--read-connections/ } @options;
 	my @command = (
 		$class->binary, '--listen', $option{listen} || '127.0.0.1:0',
-		'--db', $option{db} || $self->conninfo($node, \%option),
-		@{ $option{options} || [] });
+		'--db', $option{db} || $self->conninfo($node, \%option), @options);
 
 	$self->{pid} = $self->spawn(\@command, $option{env} || {}, $option{sockets});
 	$running{ $self->{pid} } = $self;
