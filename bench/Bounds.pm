@@ -41,11 +41,13 @@ sub limits
 {
 	my ($figures) = @_;
 	my $memory = $figures->median(@{ http('bridge', 'resident_kb') });
-	my $idle = $figures->median('idle', '10000 idle connections', 'bridge', 'more_kb');
+	my ($idle, $small) =
+	  map { $figures->median('idle', '10000 idle connections', $_, 'more_kb') } 'bridge', 'small';
 	return (
 		[ 'CPU µs of the bridge per request', '≤', 14, $figures->median(@{ http('bridge', 'cpu_us') }) ],
 		[ 'MB resident at 64 connections', '≤', 12, defined $memory ? $memory / 1024 : undef ],
 		[ 'MB more for 10,000 idle connections', '≤', 64, defined $idle ? $idle / 1024 : undef ],
+		[ '... with --max-header-size 2560', '≤', 64, defined $small ? $small / 1024 : undef ],
 		[ 'wrong answers of the bridge', '≤', 0, total($figures, 'wrong') ],
 		[ 'failed requests to the bridge', '≤', 0, total($figures, 'failed') ],
 	);

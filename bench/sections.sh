@@ -214,23 +214,34 @@ measure_callers() {
 }
 
 measure_idle() {
-	local before after holder answer count=10000 files
+	local count=10000 files
 	files=$(ulimit -n)
 	if [ "$files" != unlimited ] && [ "$files" -lt $((count + 500)) ]; then
 		note "Only $files files may be open: no $count idle connections."
 		return
 	fi
-	before=$(resident_kb "${running[bridge]}")
-	coproc HOLDER { exec perl "$top/bench/idle.pl" "${url_of[bridge]##*:}" $count \
+	hold_idle bridge $count
+	list_as idle 'without them' "$work/list_10"
+	serve small "$top/bridge/pat-bridge" --listen 127.0.0.1:0 --max-connections 12000 \
+		--max-header-size 2560 --db "host=$work/run user=pat_bridge dbname=postgres" || return 0
+	poll 20 curl -fs -o /dev/null "${url_of[small]}/ready" && hold_idle small $count
+	end_served small
+}
+
+# hold_idle SERVER COUNT: what so many connections that have had an answer each take, and for the
+# bridge what they do to lists.
+hold_idle() {
+	local before after holder answer
+	before=$(resident_kb "${running[$1]}")
+	coproc HOLDER { exec perl "$top/bench/idle.pl" "${url_of[$1]##*:}" "$2" \
 		/api/admin/service-account/1/token "$admin" 2>&1; }
 	holder=$HOLDER_PID
 	read -r -t 120 answer <&"${HOLDER[0]}" || answer=
 	[ "$answer" = ready ] || die "idle connections: $answer"
-	list_as idle 'beside 10000 idle' "$work/list_10"
-	after=$(resident_kb "${running[bridge]}")
-	record idle '10000 idle connections' bridge more_kb $((after - before))
+	if [ "$1" = bridge ]; then list_as idle "beside $2 idle" "$work/list_10"; fi
+	after=$(resident_kb "${running[$1]}")
+	record idle "$2 idle connections" "$1" more_kb $((after - before))
 	end_process "$holder" TERM
-	list_as idle 'without them' "$work/list_10"
 }
 
 # Grows the table of a second database, and times the same lists in both in turn. Not a part of
