@@ -24,7 +24,7 @@
  * A long list goes through buffers of its size, which glibc would give back to the
  * kernel after each and get anew, page by page, for the next.  In bytes.
  */
-#define MEMORY_KEPT_MAX (8 * 1024 * 1024)
+#define MEMORY_KEPT_MAX (4 * 1024 * 1024)
 #define BUFFER_KEPT_MAX (1024 * 1024)
 #define MEMORY_STEP     (256 * 1024)
 

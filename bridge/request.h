@@ -3,8 +3,9 @@
  *		Inside the HTTP room: the state of a worker's HTTP side, and of one
  *		request from its request line until it is completed.
  *
- * Shared by http.c (connections), request.c (life of a request), reply.c
- * (answers) and request_end.c (counts and the log); nobody else may include it.
+ * Shared by http.c (connections), request.c (life of a request), request_head.c
+ * (its head), reply.c (answers) and request_end.c (counts and the log); nobody else
+ * may include it.
  */
 #ifndef PAT_BRIDGE_REQUEST_H
 #define PAT_BRIDGE_REQUEST_H
@@ -98,6 +99,25 @@ typedef struct Request
 	bool left;     /* the client has closed its side: close ours, without an answer */
 	bool answered; /* a response is queued */
 } Request;
+
+static inline void
+request_refuse(Request *request, StatusCase why)
+{
+	request->outcome = OUTCOME_REFUSED;
+	request->refusal = why;
+}
+
+/* Read the head, and refuse the request or find its route (request_head.c). */
+extern void request_read_head(Request *request, const char *version);
+
+/* Whether the memory of the connection may be full of it. */
+extern bool request_head_is_too_large(Request *request);
+
+/*
+ * Whether to answer now and close: the end of the request cannot be told, or is
+ * too far away, or its body has not been sent yet and will not be wanted.
+ */
+extern bool request_answers_early(const Request *request);
 
 /* Callbacks of libmicrohttpd, in request.c. */
 extern void *request_uri_seen(void *cls, const char *uri, struct MHD_Connection *connection);
