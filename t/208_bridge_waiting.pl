@@ -8,10 +8,10 @@ use warnings;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IPC::Run ();
 use PatLoad;
 use PatTest;
 use PatBridge;
+use PatHolder;
 use PatTraffic;
 use PatWire;
 
@@ -24,25 +24,10 @@ my $bridge;
 
 # ---- the lock ----------------------------------------------------------------------------------
 
-my %holder = (in => '', out => '');
-$holder{psql} = IPC::Run::start(
-	[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
-	'<', \$holder{in}, '>', \$holder{out}, '2>&1', IPC::Run::timeout(600));
+my $holder = PatHolder->new($node);
 
-# Has the other session run this, and waits until it has.
-sub holder_does
-{
-	my ($sql) = @_;
-	$holder{out} = '';
-	$holder{in} .= "$sql;\n\\echo done\n";
-	wait_until(
-		sub { $holder{psql}->pump_nb; $holder{out} =~ /^done$/m },
-		"the other session to run $sql") or die $holder{out};
-	return;
-}
-
-sub lock_accounts { return holder_does('BEGIN; LOCK TABLE pat_account IN ACCESS EXCLUSIVE MODE'); }
-sub unlock { return holder_does('ROLLBACK'); }
+sub lock_accounts { return $holder->does('BEGIN; LOCK TABLE pat_account IN ACCESS EXCLUSIVE MODE'); }
+sub unlock { return $holder->does('ROLLBACK'); }
 
 sub waiting_backends
 {
@@ -249,6 +234,5 @@ ends_ok('... exit 0');
 start_bridge();
 is($bridge->stop('INT'), 0, 'SIGINT: exit 0');
 
-$holder{in} .= "\\q\n";
-$holder{psql}->finish;
+$holder->quit;
 done_testing();

@@ -8,10 +8,10 @@ use warnings;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IPC::Run ();
 use PatLoad;
 use PatTest;
 use PatBridge;
+use PatHolder;
 use PatTraffic;
 use PatWire;
 
@@ -65,24 +65,10 @@ sub is_last_list
 
 # ---- the lock ----------------------------------------------------------------------------------
 
-my %holder = (in => '', out => '');
-$holder{psql} = IPC::Run::start(
-	[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
-	'<', \$holder{in}, '>', \$holder{out}, '2>&1', IPC::Run::timeout(600));
+my $holder = PatHolder->new($node);
 
-sub holder_does
-{
-	my ($sql) = @_;
-	$holder{out} = '';
-	$holder{in} .= "$sql;\n\\echo done\n";
-	wait_until(
-		sub { $holder{psql}->pump_nb; $holder{out} =~ /^done$/m },
-		"the other session to run $sql") or die $holder{out};
-	return;
-}
-
-sub lock_accounts { return holder_does('BEGIN; LOCK TABLE pat_account IN ACCESS EXCLUSIVE MODE'); }
-sub unlock { return holder_does('ROLLBACK'); }
+sub lock_accounts { return $holder->does('BEGIN; LOCK TABLE pat_account IN ACCESS EXCLUSIVE MODE'); }
+sub unlock { return $holder->does('ROLLBACK'); }
 
 # Whether calls have been waiting for the lock for so many seconds.
 sub waits_for
@@ -297,6 +283,5 @@ cmp_ok(scalar(() = $bridge->log =~ /was reloaded/g), '>=', 2, '... and it was re
 unlike($bridge->log, qr/ (?:warning|error) /, '... without a complaint');
 $bridge->stop_ok;
 
-$holder{in} .= "\\q\n";
-$holder{psql}->finish;
+$holder->quit;
 done_testing();

@@ -11,10 +11,10 @@ use lib "$FindBin::Bin/lib";
 use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
-use IPC::Run ();
 use PatLoad;
 use PatTest;
 use PatBridge;
+use PatHolder;
 use PatTraffic;
 use PatWire;
 use POSIX ();
@@ -93,24 +93,9 @@ sub back_ok
 # ---- a table is locked -------------------------------------------------------------------------
 
 my $bridge = start_bridge();
-my %holder = (in => '', out => '');
-$holder{psql} = IPC::Run::start(
-	[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
-	'<', \$holder{in}, '>', \$holder{out}, '2>&1', IPC::Run::timeout(600));
+my $holder = PatHolder->new($node);
 
-# Has the other session run this, and waits until it has.
-sub holder_does
-{
-	my ($sql) = @_;
-	$holder{out} = '';
-	$holder{in} .= "$sql;\n\\echo done\n";
-	wait_until(
-		sub { $holder{psql}->pump_nb; $holder{out} =~ /^done$/m },
-		"the other session to run $sql") or die $holder{out};
-	return;
-}
-
-holder_does('BEGIN; LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE');
+$holder->does('BEGIN; LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE');
 my $end = Time::HiRes::time() + 5;
 my $healthy = 0;
 my $count = load_ok('a locked table', $bridge, 120, sub {
@@ -123,11 +108,10 @@ cmp_ok($count->{503} || 0, '>', 0, '... and 503 for those who found the queue fu
 is($healthy, 20, '... healthy meanwhile');
 cmp_ok(scalar session_pids(), '<=', 2, '... no more sessions than before');
 my $released = Time::HiRes::time();
-holder_does('COMMIT');
+$holder->does('COMMIT');
 back_ok('released', $bridge);
 diag(sprintf 'released: lists within %.0f ms', 1000 * (Time::HiRes::time() - $released));
-$holder{in} .= "\\q\n";
-$holder{psql}->finish;
+$holder->quit;
 unlike($bridge->log, qr/database connection .* lost/, '... on the same connections');
 my $left = 3000;
 $count = load_ok('released', $bridge, 40, sub { return $left-- > 0 ? $traffic->request : undef });

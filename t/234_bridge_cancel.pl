@@ -8,9 +8,9 @@ use warnings;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IPC::Run ();
 use PatTest;
 use PatBridge;
+use PatHolder;
 use PatWire;
 use Time::HiRes ();
 
@@ -21,26 +21,10 @@ my $path = "/api/admin/service-account/$sample->{account}/token";
 my $list = sql_list($node, $sample->{account}, $admin);
 my $bridge = PatBridge->start($node,
 	options => [ '--workers', '1', '--request-timeout', '300s', '--log-level', 'debug' ]);
-my %holder = (in => '', out => '');
-$holder{psql} = IPC::Run::start(
-	[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
-	'<', \$holder{in}, '>', \$holder{out}, '2>&1', IPC::Run::timeout(600));
+my $holder = PatHolder->new($node);
 
-# Has the other session run this, and waits until it has.
-sub holder_does
-{
-	my ($sql) = @_;
-	$holder{out} = '';
-	$holder{in} .= "$sql;\n\\echo done\n";
-	wait_until(
-		sub { $holder{psql}->pump_nb; $holder{out} =~ /^done$/m },
-		"the other session to run $sql") or die $holder{out};
-	return;
-}
-
-
-sub lock_tokens { return holder_does('BEGIN; LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE'); }
-sub unlock { return holder_does('COMMIT'); }
+sub lock_tokens { return $holder->does('BEGIN; LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE'); }
+sub unlock { return $holder->does('COMMIT'); }
 
 sub waiting
 {
@@ -127,8 +111,7 @@ is($node->safe_psql('postgres', q{SELECT string_agg(description, ', ' ORDER BY d
 	FROM pat_token WHERE description LIKE 'change %'}), 'change 1, change 3',
 	'... and those that were not sent are not');
 is(cancelled(), $cancelled, 'no change is cancelled');
-$holder{in} .= "\\q\n";
-$holder{psql}->finish;
+$holder->quit;
 $bridge->stop_ok;
 $node->stop;
 done_testing();

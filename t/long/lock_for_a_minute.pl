@@ -7,10 +7,10 @@ use warnings;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
-use IPC::Run ();
 use PatLoad;
 use PatTest;
 use PatBridge;
+use PatHolder;
 use PatTraffic;
 use PatWire;
 use Time::HiRes ();
@@ -55,24 +55,9 @@ sub run
 my $warm = 20_000;
 run('before', sub { return $warm-- > 0 ? $traffic->request : undef });
 my $before = memory_kb();
-my %holder = (in => '', out => '');
-$holder{psql} = IPC::Run::start(
-	[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
-	'<', \$holder{in}, '>', \$holder{out}, '2>&1', IPC::Run::timeout(600));
+my $holder = PatHolder->new($node);
 
-# Has the other session run this, and waits until it has.
-sub holder_does
-{
-	my ($sql) = @_;
-	$holder{out} = '';
-	$holder{in} .= "$sql;\n\\echo done\n";
-	wait_until(
-		sub { $holder{psql}->pump_nb; $holder{out} =~ /^done$/m },
-		"the other session to run $sql") or die $holder{out};
-	return;
-}
-
-holder_does('BEGIN; LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE');
+$holder->does('BEGIN; LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE');
 my $end = Time::HiRes::time() + $seconds;
 my ($healthy, $looked, $next_look) = (0, 0, 0);
 my $locked = run('locked', sub {
@@ -93,7 +78,7 @@ cmp_ok(memory_kb() - $before, '<', 20_000, '... its memory bounded');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'pat_bridge'}), '2',
 	'... and no more sessions than before');
 my $released = Time::HiRes::time();
-holder_does('COMMIT');
+$holder->does('COMMIT');
 ok(wait_until(sub { $bridge->get($path, $admin)->{status} eq '200' }, 'the list'), 'released: lists again');
 my $took = Time::HiRes::time() - $released;
 cmp_ok($took, '<', 2, '... at once');
@@ -104,8 +89,7 @@ is_deeply([ sort grep { /^\d/ } keys %$after ], [qw(200 401 403 404)], 'released
 diag(sprintf 'locked for %d s: %s; longest %.2f s; lists %.0f ms after the release; memory %d kB, before %d kB',
 	$seconds, join(', ', map { "$_: $locked->{$_}" } sort grep { /^\d/ } keys %$locked), $locked->{longest},
 	1000 * $took, memory_kb(), $before);
-$holder{in} .= "\\q\n";
-$holder{psql}->finish;
+$holder->quit;
 $bridge->stop_ok;
 $node->stop;
 done_testing();
