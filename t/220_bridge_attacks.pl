@@ -213,7 +213,9 @@ all_answered('many headers', '200|431', sub { call_head($path) . "a:\r\n" x $_[0
 	map { 3 * $_ } 1 .. 130);
 all_answered('many cookies', '200|431',
 	sub { call_head($path) . 'Cookie: ' . 'a=b; ' x $_[0] . "\r\n\r\n" }, map { 10 * $_ } 1 .. 100);
-all_answered('a query of many parts', '200',
+# libmicrohttpd 1.0 is stricter in some of what follows: it says so, or ends the connection.
+my $modern = $bridge->get('/metrics')->{body} =~ /libmicrohttpd="[1-9]/;
+all_answered('a query of many parts', $modern ? '200|431' : '200',
 	sub { "GET /health?" . 'a&' x $_[0] . " HTTP/1.1\r\nHost: x\r\n\r\n" }, map { 50 * $_ } 1 .. 40);
 all_answered('a long header', '200|431', sub { call_head($path) . 'X: ' . 'a' x $_[0] . "\r\n\r\n" },
 	map { 100 * $_ } 100 .. 215);
@@ -295,8 +297,9 @@ answers_two('the same length twice', "${get}Content-Length: 5\r\nContent-Length:
 	200, 200);
 answers_two('a length with a tab before it', "${get}Content-Length:\t0\r\n\r\n", 200, 200);
 answers_two('a length under another name', "${get}Content_Length: 5\r\n\r\n", 200, 200);
-answers_two('empty lines before a request', "\r\n\r\n$get\r\n", 200, 200);
-answers_two('a chunk with an extension', "$get$te: chunked\r\n\r\n2;a=b\r\nxx$end", 200, 200);
+answers_two('empty lines before a request', "\r\n\r\n$get\r\n", $modern ? ('none') x 2 : (200) x 2);
+answers_two('a chunk with an extension', "$get$te: chunked\r\n\r\n2;a=b\r\nxx$end",
+	$modern ? (400, 'none') : (200) x 2);
 answers_two('chunks and a trailer that looks like a header',
 	"$get$te: chunked\r\n\r\n2\r\nxx\r\n0\r\nContent-Length: 100\r\n$te: x\r\n\r\n", 200, 200);
 answers_two('a whole request as the body of another', "${get}Content-Length: $size\r\n\r\n$hidden",
@@ -348,8 +351,8 @@ for my $round (1 .. 20)
 	$half->send(PatWire::request('GET', $long_path, token => $admin));
 	shutdown($half->{socket}, 1) or die "shutdown: $!";
 	my $answer = $half->answer;
-	is_long_list($answer, 'a client that sends no more still gets its answer')
-	;
+	if ($modern && !$answer) { ok($half->is_closed, 'a client that sends no more is taken to have left'); }
+	else { is_long_list($answer, 'a client that sends no more still gets its answer'); }
 }
 
 sub reset_connection
