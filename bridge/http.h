@@ -48,8 +48,6 @@ extern void http_drain(Http *http);
 /* The version of libmicrohttpd that runs. */
 extern const char *http_library_version(void);
 
-/* Requests that have begun and are not completely answered. */
-extern unsigned http_busy(const Http *http);
 /*
  * When nothing is left to wait for, if nothing happens any more: now if there is
  * no connection, grace_us after the last sign of a client if none has a request
