@@ -107,19 +107,14 @@ note_caller(PatCaller *caller, bool found)
 }
 
 const PatRefusal *
-pat_authenticate(FunctionCallInfo fcinfo, int argno, PatCaller *caller)
+pat_authenticate(const text *header, PatCaller *caller)
 {
 	PatSlice credential = {NULL, 0};
 	PatCount wrong;
 
-	pat_relations_use(fcinfo);
 	pat_count(PAT_CALLS);
-	if (!PG_ARGISNULL(argno))
-	{
-		text *value = PG_GETARG_TEXT_PP(argno);
-
-		credential = pat_credential(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-	}
+	if (header != NULL)
+		credential = pat_credential(VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header));
 	wrong = credential.len > 0 ? find_caller(credential, caller) : PAT_NO_TOKEN_SENT;
 	note_caller(caller, wrong == NOTHING_WRONG);
 	if (wrong != NOTHING_WRONG)
@@ -130,6 +125,14 @@ pat_authenticate(FunctionCallInfo fcinfo, int argno, PatCaller *caller)
 	if (caller->token.id != PAT_NO_TOKEN)
 		pat_mark_seen(&caller->token);
 	return NULL;
+}
+
+void
+pat_count_again(const PatCaller *caller)
+{
+	pat_count(PAT_CALLS);
+	if (caller->token.id == PAT_NO_TOKEN)
+		pat_count(PAT_JWT_CALLS);
 }
 
 const PatRefusal *
@@ -211,8 +214,9 @@ pat_caller(PG_FUNCTION_ARGS)
 	Datum values[CALLER_COLUMNS];
 	bool nulls[CALLER_COLUMNS] = {false};
 
+	pat_relations_use(fcinfo);
 	desc = result_row(fcinfo);
-	pat_raise_refusal(pat_authenticate(fcinfo, 0, &caller));
+	pat_raise_refusal(pat_authenticate(pat_text_arg(fcinfo, 0), &caller));
 	pat_find_account(caller.account.id, &caller.account, &details);
 
 	values[CALLER_ACCOUNT_ID] = Int32GetDatum(caller.account.id);
@@ -234,8 +238,9 @@ pat_caller(PG_FUNCTION_ARGS)
 static void
 authorize_now(FunctionCallInfo fcinfo, PatCaller *caller)
 {
+	pat_relations_use(fcinfo);
 	PushActiveSnapshot(GetLatestSnapshot());
-	pat_raise_refusal(pat_authenticate(fcinfo, 0, caller));
+	pat_raise_refusal(pat_authenticate(pat_text_arg(fcinfo, 0), caller));
 	if (!PG_ARGISNULL(1))
 		pat_raise_refusal(pat_check_permission(caller, text_to_cstring(PG_GETARG_TEXT_PP(1))));
 	PopActiveSnapshot();

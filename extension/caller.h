@@ -27,13 +27,23 @@ typedef struct PatCaller
 	PatToken token;
 } PatCaller;
 
+/* A text argument, NULL if it is null. */
+static inline const text *
+pat_text_arg(FunctionCallInfo fcinfo, int argno)
+{
+	return PG_ARGISNULL(argno) ? NULL : PG_GETARG_TEXT_PP(argno);
+}
+
 /*
- * Authenticate argument argno of an SQL function, the value of an
- * Authorization header.  NULL, with the caller, if it carries a credential that
- * is known, not expired, and of an account that is alive; its token is then
- * marked as seen.  Else the refusal, 401, and a caller with PAT_NO_ACCOUNT.
+ * Authenticate the value of an Authorization header; NULL: there is none.
+ * Returns NULL, with the caller, if it carries a credential that is known, not
+ * expired, and of an account that is alive; its token is then marked as seen.
+ * Else the refusal, 401, and a caller with PAT_NO_ACCOUNT.
  */
-extern const PatRefusal *pat_authenticate(FunctionCallInfo fcinfo, int argno, PatCaller *caller);
+extern const PatRefusal *pat_authenticate(const text *header, PatCaller *caller);
+
+/* The same caller calls again, in the same statement: it counts, and no more. */
+extern void pat_count_again(const PatCaller *caller);
 
 /* 403 unless the caller's role has the permission, or ADMIN. */
 extern const PatRefusal *pat_check_permission(const PatCaller *caller, const char *permission);

@@ -50,6 +50,40 @@ FROM (VALUES (:'bot', '*:*.regress-root'), ('abc', '*:*.regress-root'), (:'bot',
 SELECT pg_temp.first_line(pat_answer_list(token))
 FROM unnest(ARRAY['user:regress-viewer', 'user:regress-person', '*:*.regress-root', 'user:unknown']) token;
 
+-- many requests at once: a row for each, in their order, and each as if it were alone
+SELECT count(*) AS cases, count(*) FILTER (WHERE together = alone) AS same, count(DISTINCT together) AS answers
+FROM (SELECT array_agg(id ORDER BY n, m) AS ids, array_agg(token ORDER BY n, m) AS tokens
+      FROM unnest(ARRAY[:'bot', :'person', '', NULL, 'abc', '0', E'a\nb', repeat('é', 1000)]) WITH ORDINALITY AS i (id, m),
+           unnest(ARRAY['*:*.regress-root', 'user:regress-viewer', 'user:unknown', '', NULL, 'Bearer *:*.regress-root']) WITH ORDINALITY AS t (token, n)
+     ) AS requests,
+     ROWS FROM (unnest(ids), unnest(tokens), pat_answer_list_for_service_account(ids, tokens)) AS row (id, token, together),
+     pat_answer_list_for_service_account(id, token) AS alone;
+SELECT count(*) AS cases, count(*) FILTER (WHERE together = pat_answer_list(token)) AS same, count(DISTINCT together) AS answers
+FROM (VALUES (ARRAY['user:regress-viewer', 'user:regress-viewer', 'user:regress-person', '*:*.regress-root', '*:*.regress-root',
+                    'user:unknown', 'user:unknown', NULL, NULL, '', 'user:regress-viewer', 'user:regress-viewe'])) AS requests (tokens),
+     ROWS FROM (unnest(tokens), pat_answer_list(tokens)) AS row (token, together);
+-- the caller is looked up once, and is the caller of all; every request counts
+SELECT pat_stat_reset();
+SELECT count(*), count(DISTINCT pg_temp.first_line(answer)) AS callers
+FROM pat_answer_list_for_service_account(array_fill(:'bot'::text, ARRAY[100]), array_fill('*:*.regress-root'::text, ARRAY[100])) AS answer;
+SELECT calls FROM pat_stat;
+-- who is refused is asked again: nobody slips in behind somebody who may
+SELECT pg_temp.first_line(answer) FROM pat_answer_list_for_service_account(
+    array_fill(:'bot'::text, ARRAY[7]),
+    ARRAY['*:*.regress-root', 'user:regress-viewer', 'user:regress-viewer', '*:*.regress-root', '*:*.regress-rooT', NULL, '*:*.regress-root']) AS answer;
+-- one mark for a token that is used many times
+UPDATE pat_token SET seen_at = NULL;
+SELECT count(*) FROM pat_answer_list(ARRAY['user:regress-person', 'user:regress-viewer', 'user:regress-person']);
+SELECT count(seen_at) AS seen FROM pat_token;
+-- bad calls
+SELECT count(*) FROM pat_answer_list('{}'::text[]);
+SELECT count(*) FROM pat_answer_list(NULL::text[]);
+SAVEPOINT refused;
+SELECT pat_answer_list_for_service_account('{1,2}'::text[], '{x}'::text[]);
+ROLLBACK TO refused;
+SELECT pat_answer_list('{{x,y},{z,u}}'::text[]);
+ROLLBACK TO refused;
+
 -- the same of functions that raise, beside the call and to the end of the transaction
 SELECT made IS NOT NULL AS made, pg_temp.first_line('200 ' || pat_last_caller())
 FROM pat_create('{"description":"d","expiresAt":"2099-01-01T00:00:00Z"}', 'user:regress-person') AS made;

@@ -75,7 +75,7 @@ for my $call ("pat_list_for_service_account('1', 'x')", "pat_caller('x')", "pat_
 
 $node->safe_psql('postgres', "SELECT $schema.pat_grant_api('regress_pat_api')");
 my @functions = split /\n/, $node->safe_psql('postgres', <<~"SQL");
-	$members SELECT p.oid::regprocedure || '|' || ('caller_token' = ANY (coalesce(p.proargnames, '{}')) OR p.proname = 'pat_last_caller')
+	$members SELECT p.oid::regprocedure || '|' || (coalesce(p.proargnames, '{}') && '{caller_token,caller_tokens}' OR p.proname = 'pat_last_caller')
 		|| '|' || has_function_privilege('regress_pat_api', p.oid, 'EXECUTE')
 	FROM member JOIN pg_proc p ON p.oid = objid WHERE classid = 'pg_proc'::regclass ORDER BY 1;
 	SQL

@@ -50,6 +50,20 @@ REVOKE ALL ON FUNCTION pat_answer_list(text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_answer_list(text) IS
 'pat_list that answers where that one raises; see pat_answer_list_for_service_account.';
 
+CREATE FUNCTION pat_answer_list_for_service_account(ids text[], caller_tokens text[]) RETURNS SETOF text
+    LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'pat_answer_lists_for_service_account';
+REVOKE ALL ON FUNCTION pat_answer_list_for_service_account(text[], text[]) FROM PUBLIC;
+COMMENT ON FUNCTION pat_answer_list_for_service_account(text[], text[]) IS
+'Many requests at once: the n-th row answers the n-th id and the n-th caller_token, as pat_answer_list_for_service_account(text, text) would, all by one snapshot. Errors: 2202E the arrays differ in length or have more than one dimension.';
+
+CREATE FUNCTION pat_answer_list(caller_tokens text[]) RETURNS SETOF text
+    LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'pat_answer_lists';
+REVOKE ALL ON FUNCTION pat_answer_list(text[]) FROM PUBLIC;
+COMMENT ON FUNCTION pat_answer_list(text[]) IS
+'Many requests at once: the n-th row answers the n-th caller_token, as pat_answer_list(text) would, all by one snapshot. Errors: 2202E the array has more than one dimension.';
+
 CREATE FUNCTION pat_last_caller() RETURNS text
     LANGUAGE C VOLATILE PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'pat_last_caller';

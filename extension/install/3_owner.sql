@@ -209,7 +209,7 @@ BEGIN
         FROM pg_depend d
             JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
             JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
-        WHERE e.extname = 'pat' AND d.deptype = 'e' AND ('caller_token' = ANY (p.proargnames) OR p.proname = 'pat_last_caller')
+        WHERE e.extname = 'pat' AND d.deptype = 'e' AND (p.proargnames && '{caller_token,caller_tokens}' OR p.proname = 'pat_last_caller')
     LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', api_function, role);
     END LOOP;
