@@ -16,7 +16,7 @@
 /* What the function returns and which columns the bridge selects. */
 typedef enum CallShape
 {
-	CALL_ANSWER,       /* one text: a line with status and caller, and the body behind it */
+	CALL_ANSWER,       /* a text for each request: a line with status and caller, and the body */
 	CALL_JSON,         /* one json, and the caller */
 	CALL_JSON_WITH_ID, /* one json, the caller, and the json's "id" as text */
 	CALL_VOID          /* nothing, and the caller */
@@ -31,11 +31,12 @@ enum
 };
 
 /*
- * A function that answers never raises for what its arguments hold, so calls of
- * it may share a transaction, and with it the cost of one.
+ * A function that answers takes an array for each parameter, and returns a row
+ * for each of its elements.  It never raises for what they hold, so that many
+ * requests can share one call, and the cost of it.
  */
 static inline bool
-call_shape_shares(CallShape shape)
+call_shape_batches(CallShape shape)
 {
 	return shape == CALL_ANSWER;
 }
@@ -44,7 +45,7 @@ typedef struct Call
 {
 	unsigned id;           /* below CALL_MAX, unique: names the prepared statement */
 	const char *function;  /* bare name: the schema is asked of the database */
-	const char *arguments; /* "$1::text, $2::json" */
+	const char *arguments; /* "$1::text, $2::json"; of one that answers "$1::text[]" */
 	int nparams;
 	CallShape shape;
 } Call;

@@ -36,6 +36,8 @@ typedef struct DbSettings
 } DbSettings;
 
 #define DB_MAX_DEPTH 128
+/* Most requests in one statement. */
+#define DB_MAX_BATCH 16
 
 /* Whom a connection tells.  None of these may send, tick or close. */
 typedef struct DbClient
@@ -43,8 +45,8 @@ typedef struct DbClient
 	void *owner;
 	/* A call is over; results come in the order of the calls. */
 	void (*answered)(void *owner, unsigned conn, DbReply *reply);
-	/* The oldest call was not made: one that shared its transaction failed, or db_cancel hit it. */
-	void (*skipped)(void *owner, unsigned conn);
+	/* So many of the oldest calls were not made: their batch failed, or db_cancel hit it. */
+	void (*skipped)(void *owner, unsigned conn, unsigned count);
 	/* The connection was lost, with all calls in flight, or could not be made. */
 	void (*down)(void *owner, unsigned conn);
 } DbClient;
@@ -72,13 +74,15 @@ extern bool db_is_up(const DbConn *conn);
 extern bool db_has_hope(const DbConn *conn);
 
 /*
- * Send one call: with a Sync of its own, so that its error stays its own, or,
- * if its shape shares, with those next to it up to db_flush.  The parameters
- * are copied.  False: nothing was sent, the connection is lost
- * and client->down has been called.
+ * Send a statement: one call, or, if its shape batches, up to DB_MAX_BATCH; each
+ * of requests has the parameters of one.  A statement is a transaction of its
+ * own.  One that has failed for a batch tells nothing of any single call: those
+ * without an answer are reported as skipped, and each should then be sent alone.
+ * The parameters are copied.  False: nothing was sent, the connection is lost and
+ * client->down has been called.
  */
-extern bool db_send(DbConn *conn, const Call *call, const char *const *params)
-	__attribute__((warn_unused_result));
+extern bool db_send(DbConn *conn, const Call *call, const char *const *const *requests,
+					unsigned count) __attribute__((warn_unused_result));
 
 /* Since when the server has been at the oldest call in flight; CLOCK_NEVER if there is none. */
 extern int64_t db_oldest_since(const DbConn *conn);
@@ -90,7 +94,7 @@ extern int64_t db_oldest_since(const DbConn *conn);
  */
 extern void db_cancel(DbConn *conn);
 
-/* Push out what is still buffered; after a batch of db_send. */
+/* Push out what is still buffered, after db_send. */
 extern void db_flush(DbConn *conn);
 
 /*

@@ -68,9 +68,8 @@ discard_session(DbConn *conn)
 	PQfinish(conn->pg);
 	conn->pg = NULL;
 	conn->in_flight = conn->first = 0;
-	conn->batch_is_open = false;
+	conn->rows_asked_for = false;
 	memset(conn->prepared, 0, sizeof(conn->prepared));
-	memset(conn->confirmed, 0, sizeof(conn->confirmed));
 	for (unsigned i = 0; i < CALL_MAX; i++)
 	{
 		free(conn->statements[i]);

@@ -3,8 +3,8 @@
  *		The inside of a connection, for the files of the db room only.
  *
  * The one place that includes libpq.  db_conn.c keeps a connection alive, db_hosts.c
- * says where to, db_connect.c brings it up, db_calls.c sends calls and takes their
- * results, db_cancel.c has the server give one up.
+ * says where to, db_connect.c brings it up, db_calls.c sends statements, db_results.c takes
+ * their results, db_cancel.c has the server give one up.
  */
 #ifndef PAT_BRIDGE_DB_CONN_H
 #define PAT_BRIDGE_DB_CONN_H
@@ -57,16 +57,14 @@ typedef enum DbStep
 	STEP_DONE
 } DbStep;
 
-/* What the server still owes us, in order. */
-typedef enum DbItem
+/* A statement that the server still owes us results of, and a Sync behind them. */
+typedef struct DbItem
 {
-	ITEM_CALL,        /* a result, and the Sync behind it */
-	ITEM_SHARED_CALL, /* a result */
-	ITEM_SYNC         /* the Sync of a batch */
+	unsigned char prepares; /* the call whose statement it prepares, CALL_MAX for none */
+	bool by_row;            /* a batch: each row is the answer to a call */
+	unsigned short calls;
+	unsigned short open; /* of these, without an answer so far */
 } DbItem;
-
-/* At most one Sync for each call. */
-#define DB_MAX_ITEMS (2 * DB_MAX_DEPTH)
 
 struct DbConn
 {
@@ -95,14 +93,12 @@ struct DbConn
 	int64_t server_timeout_ms; /* statement_timeout as it is, 0: none; asked of a pooled session */
 	char refusal[DB_MESSAGE_MAX]; /* why the set-up failed */
 
-	/* a ring of what is in flight, and which statement each call prepares, CALL_MAX for none */
-	unsigned char items[DB_MAX_ITEMS];
-	unsigned char prepares[DB_MAX_ITEMS];
+	/* a ring of what is in flight */
+	DbItem items[DB_MAX_DEPTH];
 	unsigned first;
 	unsigned in_flight;
-	bool batch_is_open;         /* shared calls have been sent since the last Sync */
+	bool rows_asked_for;        /* libpq knows that the oldest is read row by row */
 	bool prepared[CALL_MAX];    /* sent to be */
-	bool confirmed[CALL_MAX];   /* the server has said so */
 	char *statements[CALL_MAX]; /* of a pooled session: SQL that is sent with each call */
 	PGresult *held;             /* of the oldest call, until its Sync */
 	bool gap;                   /* the last thing read was the end of a result */
@@ -164,7 +160,7 @@ extern void db_start_connect(DbConn *conn, int64_t now);
 extern void db_continue_connect(DbConn *conn);
 extern void db_continue_setup(DbConn *conn);
 
-/* ---- db_calls.c --------------------------------------------------------- */
+/* ---- db_results.c ------------------------------------------------------- */
 
 /* Something can be read; hands out what is complete. */
 extern void db_take_results(DbConn *conn);

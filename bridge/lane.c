@@ -48,7 +48,7 @@ struct Lane
 };
 
 static void flight_answered(void *owner, unsigned number, DbReply *reply);
-static void flight_skipped(void *owner, unsigned number);
+static void flight_skipped(void *owner, unsigned number, unsigned count);
 static void flight_down(void *owner, unsigned number);
 
 /* ---- the two lists ------------------------------------------------------ */
@@ -187,7 +187,7 @@ lane_submit(Lane *lane, LaneJob *job, LaneEnd *refusal)
 {
 	job->slot = NULL;
 	job->sent = job->ended = 0;
-	job->active = job->queued = job->resent = false;
+	job->active = job->queued = job->resent = job->alone = false;
 	if (!has_hope(lane))
 		return refuse(lane, LANE_DOWN, refusal);
 	if (lane->queued >= lane->settings.max_queue)
@@ -211,18 +211,40 @@ lane_set_limits(Lane *lane, unsigned max_queue, int64_t timeout_us)
 
 /* ---- sending ------------------------------------------------------------ */
 
-/* The least busy connection that can take a call, or NULL. */
+/* Whether a job may go in one statement with others. */
+static bool
+shares(const LaneJob *job)
+{
+	return call_shape_batches(job->call->shape) && !job->alone;
+}
+
+/*
+ * Whether a connection can take the first of the queue.  A batch goes to an idle
+ * one: what comes while all are busy waits, and makes the next batch larger.
+ */
+static bool
+has_room(const Lane *lane, const Flight *flight)
+{
+	unsigned most = shares(lane->queue_head) ? 1 : flight->settings.depth;
+
+	return flight->count < most && !flight->closed && db_is_up(flight->conn);
+}
+
+/* The least busy connection that can take the first of the queue, or NULL; and how many can. */
 static Flight *
-flight_with_room(Lane *lane)
+flight_with_room(Lane *lane, unsigned *able)
 {
 	Flight *best = NULL;
 
+	*able = 0;
 	for (unsigned i = 0; i < lane->settings.connections; i++)
 	{
 		Flight *flight = &lane->flights[i];
 
-		if (flight->count < flight->settings.depth && !flight->closed && db_is_up(flight->conn) &&
-			(best == NULL || flight->count < best->count))
+		if (!has_room(lane, flight))
+			continue;
+		++*able;
+		if (best == NULL || flight->count < best->count)
 			best = flight;
 	}
 	return best;
@@ -235,37 +257,90 @@ is_in_vain(const Lane *lane, const LaneJob *job)
 	return lane->now - job->submitted >= LANE_PATIENCE_US && job->left(job);
 }
 
-/* A job that could not be sent stays at the head of the queue, if it is kept at all. */
-static void
-send_first(Lane *lane, Flight *flight, int64_t now)
+/* Whether a job can go in one statement with the one before it in the queue. */
+static bool
+can_share(const LaneJob *first, const LaneJob *job)
 {
-	LaneJob *job = lane->queue_head;
+	return shares(first) && shares(job) && job->call == first->call;
+}
 
-	if (is_in_vain(lane, job))
+/* The first of the queue that go together, at most so many; they stay where they are. */
+static unsigned
+gather(Lane *lane, LaneJob **jobs, unsigned most)
+{
+	LaneJob *next;
+	unsigned count = 0;
+
+	for (LaneJob *job = lane->queue_head; job != NULL && count < most; job = next)
 	{
-		finish(lane, job, LANE_LEFT, NULL);
-		return;
+		next = job->next;
+		if (is_in_vain(lane, job))
+			finish(lane, job, LANE_LEFT, NULL);
+		else if (count == 0 || can_share(jobs[0], job))
+			jobs[count++] = job;
+		else
+			break;
 	}
-	if (!db_send(flight->conn, job->call, job->params))
-		return;
+	return count;
+}
+
+static void
+take_off(Lane *lane, Flight *flight, LaneJob *job, int64_t now)
+{
 	queue_remove(lane, job);
 	job->sent = now;
-	counter_add(&lane->settings.counters->in_flight, 1);
 	job->slot = &flight->slots[(flight->first + flight->count++) % DB_MAX_DEPTH];
 	*job->slot = job;
+	counter_add(&lane->settings.counters->in_flight, 1);
+}
+
+/* Jobs that could not be sent stay at the head of the queue, if they are kept at all. */
+static void
+send_first(Lane *lane, Flight *flight, unsigned most, int64_t now)
+{
+	LaneJob *jobs[DB_MAX_BATCH];
+	const char *const *requests[DB_MAX_BATCH];
+	unsigned count = gather(lane, jobs, most);
+
+	for (unsigned i = 0; i < count; i++)
+		requests[i] = jobs[i]->params;
+	if (count == 0 || !db_send(flight->conn, jobs[0]->call, requests, count))
+		return;
+	for (unsigned i = 0; i < count; i++)
+		take_off(lane, flight, jobs[i], now);
+}
+
+static unsigned
+least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* What waits is shared out evenly among the connections that can take some of it. */
+static void
+send_queued(Lane *lane, int64_t now)
+{
+	Flight *flight;
+	unsigned able;
+
+	while (lane->queue_head != NULL && (flight = flight_with_room(lane, &able)) != NULL)
+	{
+		unsigned share = (lane->queued + able - 1) / able;
+		unsigned room = flight->settings.depth - flight->count;
+
+		send_first(lane, flight, least(share, least(room, DB_MAX_BATCH)), now);
+	}
 }
 
 void
 lane_pump(Lane *lane)
 {
-	int64_t now = lane->queue_head != NULL ? clock_us() : 0;
-	Flight *flight;
-
-	while (lane->queue_head != NULL && (flight = flight_with_room(lane)) != NULL)
-		send_first(lane, flight, now);
+	if (lane->queue_head != NULL)
+		send_queued(lane, clock_us());
 	for (unsigned i = 0; i < lane->settings.connections; i++)
 	{
-		flight = &lane->flights[i];
+		Flight *flight = &lane->flights[i];
+
 		db_flush(flight->conn);
 		flight->closed = lane->settings.pooled && flight->count > 0;
 	}
@@ -273,26 +348,25 @@ lane_pump(Lane *lane)
 
 /* ---- what connections report -------------------------------------------- */
 
-/* The oldest job in flight, out of its slot; NULL if it was abandoned. */
-static LaneJob *
-flight_pop(Lane *lane, Flight *flight)
+/* Forget the slots of the oldest in flight. */
+static void
+flight_drop(Lane *lane, Flight *flight, unsigned count)
 {
-	LaneJob *job = flight->slots[flight->first];
-
-	flight->first = (flight->first + 1) % DB_MAX_DEPTH;
-	flight->count--;
+	flight->first = (flight->first + count) % DB_MAX_DEPTH;
+	flight->count -= count;
 	flight->closed = flight->closed && flight->count > 0;
 	flight->asked = 0;
-	counter_add(&lane->settings.counters->in_flight, -UINT64_C(1));
-	return job;
+	counter_add(&lane->settings.counters->in_flight, -(uint64_t) count);
 }
 
 static void
 flight_answered(void *owner, unsigned number, DbReply *reply)
 {
 	Lane *lane = owner;
-	LaneJob *job = flight_pop(lane, &lane->flights[number]);
+	Flight *flight = &lane->flights[number];
+	LaneJob *job = flight->slots[flight->first];
 
+	flight_drop(lane, flight, 1);
 	if (job != NULL)
 		finish(lane, job, LANE_ANSWERED, reply);
 	else
@@ -300,23 +374,30 @@ flight_answered(void *owner, unsigned number, DbReply *reply)
 }
 
 /*
- * Sent again as often as it takes: whoever failed has had its answer, so that
- * each round is shorter by one, and the deadline stands.
+ * Sent again as often as it takes, youngest first, so that they keep their
+ * order.  Those that shared a statement are alone from now on: who is at fault
+ * gets its error then, and nobody else; the deadline stands.
  */
 static void
-flight_skipped(void *owner, unsigned number)
+flight_skipped(void *owner, unsigned number, unsigned count)
 {
 	Lane *lane = owner;
 	Flight *flight = &lane->flights[number];
-	LaneJob *job = flight_pop(lane, flight);
+	bool wanted = flight->slots[flight->first] != NULL;
 
-	if (job == NULL)
+	for (unsigned i = count; i-- > 0;)
 	{
-		flight->asked = lane->now - LANE_PATIENCE_US + LANE_NEXT_US;
-		return;
+		LaneJob *job = flight->slots[(flight->first + i) % DB_MAX_DEPTH];
+
+		if (job == NULL)
+			continue;
+		job->slot = NULL;
+		job->alone = true;
+		queue_prepend(lane, job);
 	}
-	job->slot = NULL;
-	queue_prepend(lane, job);
+	flight_drop(lane, flight, count);
+	if (!wanted)
+		flight->asked = lane->now - LANE_PATIENCE_US + LANE_NEXT_US;
 }
 
 /* A call was in flight when its connection was lost. */

@@ -61,6 +61,7 @@ struct LaneJob
 	bool active;
 	bool queued;
 	bool resent;
+	bool alone; /* shares no statement: one that it shared has failed */
 };
 
 typedef struct LaneSettings

@@ -39,7 +39,7 @@ $node->safe_psql('postgres', <<~'SQL');
 	SELECT pat_grant_api('half');
 	SQL
 $node->safe_psql('postgres', "REVOKE EXECUTE ON FUNCTION $_ FROM half")
-  for 'pat_answer_list_for_service_account(text, text)', 'pat_create_for_service_account(text, json, text)';
+  for 'pat_answer_list_for_service_account(text[], text[])', 'pat_create_for_service_account(text, json, text)';
 
 # ---- requests ----------------------------------------------------------------------------------
 

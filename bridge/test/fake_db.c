@@ -55,7 +55,7 @@ db_has_hope(const DbConn *conn)
 }
 
 bool
-db_send(DbConn *conn, const Call *call, const char *const *params)
+db_send(DbConn *conn, const Call *call, const char *const *const *requests, unsigned count)
 {
 	(void) call;
 	if (conn->breaks_on_send)
@@ -63,9 +63,22 @@ db_send(DbConn *conn, const Call *call, const char *const *params)
 		fake_lose(conn->number, true);
 		return false;
 	}
-	conn->first_params[conn->sent++] = params[0];
-	conn->in_flight++;
+	conn->in_flight_of[conn->statements] = count;
+	conn->first_of[conn->statements++] = conn->sent;
+	for (unsigned i = 0; i < count; i++)
+		conn->first_params[conn->sent++] = requests[i][0];
+	conn->in_flight += count;
 	return true;
+}
+
+/* The oldest statement in flight, or NULL. */
+static unsigned *
+oldest(DbConn *conn)
+{
+	for (unsigned i = 0; i < conn->statements; i++)
+		if (conn->in_flight_of[i] > 0)
+			return &conn->in_flight_of[i];
+	return NULL;
 }
 
 int64_t
@@ -128,7 +141,7 @@ void
 fake_up(unsigned number)
 {
 	fake_conns[number]->up = fake_conns[number]->hope = true;
-	fake_conns[number]->sent = fake_conns[number]->in_flight = 0;
+	fake_conns[number]->sent = fake_conns[number]->in_flight = fake_conns[number]->statements = 0;
 }
 
 void
@@ -140,6 +153,7 @@ fake_answer(unsigned number, int reply_number)
 	reply->number = reply_number;
 	fake_replies++;
 	conn->in_flight--;
+	--*oldest(conn);
 	conn->client.answered(conn->client.owner, number, reply);
 }
 
@@ -147,9 +161,12 @@ void
 fake_skip(unsigned number)
 {
 	DbConn *conn = fake_conns[number];
+	unsigned *open = oldest(conn);
+	unsigned count = *open;
 
-	conn->in_flight--;
-	conn->client.skipped(conn->client.owner, number);
+	*open = 0;
+	conn->in_flight -= count;
+	conn->client.skipped(conn->client.owner, number, count);
 }
 
 void

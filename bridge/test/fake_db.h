@@ -24,6 +24,9 @@ struct DbConn
 	unsigned renewals;
 	unsigned sent; /* calls since the connection came up */
 	unsigned in_flight;
+	unsigned statements;                   /* since then */
+	unsigned in_flight_of[FAKE_MAX_CALLS]; /* statement: calls in flight */
+	unsigned first_of[FAKE_MAX_CALLS];     /* its first call */
 	int64_t oldest_since;
 	unsigned cancels;
 	const char *first_params[FAKE_MAX_CALLS]; /* first parameter of each of them */
@@ -42,7 +45,7 @@ extern unsigned fake_replies; /* alive */
 extern void fake_up(unsigned number);
 /* Answer the oldest call in flight with a reply of this number. */
 extern void fake_answer(unsigned number, int reply);
-/* Skip the oldest call in flight, because one before it failed. */
+/* Skip the open calls of the oldest statement in flight, because it failed or was cancelled. */
 extern void fake_skip(unsigned number);
 /* Lose the connection; hope says whether it is worth waiting for. */
 extern void fake_lose(unsigned number, bool hope);

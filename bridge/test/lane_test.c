@@ -2,173 +2,11 @@
  * lane_test.c
  *		Order, bounds, deadlines, and what becomes of calls on lost connections.
  *
- * Its own program: db.c's place is taken by fake_db.c.
+ * A program of its own with lane_batch_test.c: db.c's place is taken by fake_db.c.
  */
-#include "lane.h"
+#include "lane_probe.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#include "clock.h"
-#include "fake_db.h"
-#include "test.h"
-
-#define JOBS 8
-
-/* lane.c asks after a client from then on. */
-#define PATIENCE (100 * CLOCK_US_PER_MS)
-
-/* A job that remembers how it ended. */
-typedef struct Probe
-{
-	LaneJob job;
-	int ended; /* how often */
-	LaneEnd end;
-	int reply;
-	bool has_left; /* whoever asked */
-} Probe;
-
-static const Call call = {0, "f", "$1", 1, CALL_JSON};
-static const char *const names[JOBS] = {"0", "1", "2", "3", "4", "5", "6", "7"};
-static Probe probes[JOBS];
-static Lane *lane;
-static LaneCounters counters;
-
-static void
-probe_done(LaneJob *job, LaneEnd end, DbReply *reply)
-{
-	Probe *probe = (Probe *) job;
-
-	probe->ended++;
-	probe->end = end;
-	if (reply != NULL)
-	{
-		probe->reply = reply->number;
-		db_reply_free(reply);
-	}
-}
-
-static bool
-probe_left(const LaneJob *job)
-{
-	return ((const Probe *) job)->has_left;
-}
-
-static void
-open_pooled_lane(bool repeatable, unsigned connections, unsigned depth, unsigned max_queue,
-				 bool pooled)
-{
-	LaneSettings settings = {.name = "test",
-							 .conninfo = "",
-							 .connections = connections,
-							 .depth = depth,
-							 .max_queue = max_queue,
-							 .timeout_us = 1000 + 10 * PATIENCE,
-							 .repeatable = repeatable,
-							 .pooled = pooled,
-							 .counters = &counters};
-
-	memset(probes, 0, sizeof(probes));
-	memset(&counters, 0, sizeof(counters));
-	lane = lane_open(NULL, &settings);
-	CHECK(lane != NULL && fake_open == connections);
-}
-
-static void
-open_lane(bool repeatable, unsigned connections, unsigned depth, unsigned max_queue)
-{
-	open_pooled_lane(repeatable, connections, depth, max_queue, false);
-}
-
-static void
-close_lane(void)
-{
-	lane_close(lane);
-	CHECK_NUMBER(fake_open, 0);
-	CHECK_NUMBER(fake_replies, 0);
-	CHECK_NUMBER(counter_get(&counters.queued), 0);
-}
-
-/* LANE_ANSWERED stands for "taken in". */
-static LaneEnd
-submit_until(int number, int64_t deadline)
-{
-	Probe *probe = &probes[number];
-	LaneEnd refusal = LANE_ANSWERED;
-	bool taken;
-
-	probe->job.call = &call;
-	probe->job.params[0] = names[number];
-	probe->job.submitted = clock_us();
-	probe->job.deadline = deadline;
-	probe->job.done = probe_done;
-	probe->job.left = probe_left;
-	taken = lane_submit(lane, &probe->job, &refusal);
-	if (taken != (refusal == LANE_ANSWERED))
-		CHECK(!"lane_submit contradicts itself");
-	return refusal;
-}
-
-static LaneEnd
-submit(int number)
-{
-	return submit_until(number, 1000 + number);
-}
-
-static bool
-ended(int number, LaneEnd end)
-{
-	return probes[number].ended == 1 && probes[number].end == end;
-}
-
-static bool
-answered(int number, int reply)
-{
-	return ended(number, LANE_ANSWERED) && probes[number].reply == reply;
-}
-
-static bool
-waits(int number)
-{
-	return probes[number].ended == 0;
-}
-
-/* What was sent on a connection, in order, as a word of digits. */
-static const char *
-sent(unsigned conn)
-{
-	static char word[FAKE_MAX_CALLS + 1];
-
-	word[0] = '\0';
-	for (unsigned i = 0; i < fake_conns[conn]->sent; i++)
-		strcat(word, fake_conns[conn]->first_params[i]);
-	return word;
-}
-
-/* The server skips what stands behind a failure in one transaction: it is sent again. */
-static void
-sends_skipped_again(void)
-{
-	open_lane(true, 1, 8, 8);
-	fake_up(0);
-	for (int i = 0; i < 4; i++)
-		CHECK(submit(i) == LANE_ANSWERED);
-	lane_pump(lane);
-	fake_answer(0, 10);
-	lane_abandon(lane, &probes[2].job);
-	for (int i = 1; i < 4; i++)
-		fake_skip(0);
-	CHECK(answered(0, 10) && waits(1) && waits(2) && waits(3));
-	lane_pump(lane);
-	CHECK_TEXT(sent(0), "012331");
-	fake_answer(0, 13);
-	fake_skip(0);
-	lane_pump(lane);
-	CHECK_TEXT(sent(0), "0123311");
-	fake_answer(0, 11);
-	CHECK(answered(3, 13) && answered(1, 11));
-	close_lane();
-}
 
 static void
 answers_in_order(void)
@@ -399,7 +237,7 @@ goes_round_and_round(void)
 		Probe *second = &probes[1];
 
 		memset(probes, 0, sizeof(probes));
-		fake_conns[0]->sent = 0;
+		fake_conns[0]->sent = fake_conns[0]->statements = 0;
 		wrong += submit(0) != LANE_ANSWERED || submit(1) != LANE_ANSWERED;
 		lane_pump(lane);
 		if (i % 3 == 0)
@@ -410,24 +248,6 @@ goes_round_and_round(void)
 	}
 	CHECK_NUMBER(wrong, 0);
 	close_lane();
-}
-
-/* With the lane's whole time before it. */
-static LaneEnd
-submit_late(int number, int64_t submitted)
-{
-	Probe *probe = &probes[number];
-	LaneEnd refusal = LANE_ANSWERED;
-
-	probe->job.call = &call;
-	probe->job.params[0] = names[number];
-	probe->job.submitted = clock_us();
-	probe->job.submitted = submitted;
-	probe->job.deadline = submitted + 1000 + 10 * PATIENCE;
-	probe->job.done = probe_done;
-	probe->job.left = probe_left;
-	CHECK(lane_submit(lane, &probe->job, &refusal) == (refusal == LANE_ANSWERED));
-	return refusal;
 }
 
 /* The running call is cancelled if its client has left, not before it has run for some time. */
@@ -537,38 +357,6 @@ sends_nothing_for_those_who_left(void)
 	close_lane();
 }
 
-/* Behind a pooler a connection goes idle between batches, so that others get its server. */
-static void
-sends_batches_through_a_pooler(void)
-{
-	open_pooled_lane(true, 2, 2, 8, true);
-	fake_up(0);
-	CHECK(submit(0) == LANE_ANSWERED);
-	lane_pump(lane);
-	CHECK(submit(1) == LANE_ANSWERED);
-	lane_pump(lane);
-	CHECK_TEXT(sent(0), "0");
-	fake_up(1);
-	lane_pump(lane);
-	CHECK_TEXT(sent(1), "1");
-	for (int i = 2; i < 5; i++)
-		CHECK(submit(i) == LANE_ANSWERED);
-	lane_pump(lane);
-	CHECK_TEXT(sent(0), "0");
-	fake_answer(0, 10);
-	lane_pump(lane);
-	CHECK_TEXT(sent(0), "023");
-	fake_answer(0, 12);
-	lane_pump(lane);
-	CHECK_TEXT(sent(0), "023");
-	fake_lose(0, true);
-	fake_up(0);
-	lane_pump(lane);
-	CHECK_TEXT(sent(0), "34");
-	CHECK_NUMBER(fake_conns[0]->cancels, 0);
-	close_lane();
-}
-
 static unsigned
 count_of(LaneEnd end)
 {
@@ -659,7 +447,6 @@ main(void)
 	counts_what_becomes_of_calls();
 	keeps_the_times_of_calls();
 	answers_in_order();
-	sends_skipped_again();
 	respects_depth_and_queue();
 	spreads_over_connections();
 	keeps_deadlines_in_flight_and_queued();
@@ -676,7 +463,7 @@ main(void)
 	cancels_after_the_deadline();
 	never_cancels_a_write();
 	sends_nothing_for_those_who_left();
-	sends_batches_through_a_pooler();
 	takes_other_limits();
+	test_lane_batches();
 	return test_finish();
 }

@@ -34,8 +34,9 @@ qualifies_every_call(void)
 	const Route *rows = route_table(&count);
 
 	session_call(sql, "\"My \"\"schema\"", &rows[0].call);
-	CHECK_TEXT(sql,
-			   "SELECT \"My \"\"schema\".pat_answer_list_for_service_account($1::text, $2::text)");
+	CHECK_TEXT(
+		sql,
+		"SELECT \"My \"\"schema\".pat_answer_list_for_service_account($1::text[], $2::text[])");
 	session_call(sql, "s", &rows[1].call);
 	CHECK_TEXT(sql, "SELECT made, s.pat_last_caller(), made OPERATOR(pg_catalog.->>) 'id'"
 					" FROM s.pat_create_for_service_account($1::text, $2::json, $3::text) AS made");

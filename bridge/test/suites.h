@@ -6,6 +6,7 @@
 #define PAT_BRIDGE_TEST_SUITES_H
 
 extern void test_text_suite(void);
+extern void test_text_array_suite(void);
 extern void test_json_text_suite(void);
 extern void test_header_suite(void);
 extern void test_hosts_suite(void);

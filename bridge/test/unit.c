@@ -9,6 +9,7 @@ int
 main(void)
 {
 	test_text_suite();
+	test_text_array_suite();
 	test_json_text_suite();
 	test_header_suite();
 	test_hosts_suite();

@@ -1,0 +1,61 @@
+/*
+ * lane_probe.h
+ *		A lane under test, and jobs that remember how they ended.
+ *
+ * Shared by the lane's tests.  The connections are fake_db.h's.
+ */
+#ifndef PAT_BRIDGE_TEST_LANE_PROBE_H
+#define PAT_BRIDGE_TEST_LANE_PROBE_H
+
+#include "lane.h"
+
+#include "clock.h"
+#include "fake_db.h"
+#include "test.h"
+
+#define JOBS 8
+
+/* lane.c asks after a client from then on. */
+#define PATIENCE (100 * CLOCK_US_PER_MS)
+
+/* The time that a call has. */
+#define LANE_TIME (1000 + 10 * PATIENCE)
+
+typedef struct Probe
+{
+	LaneJob job;
+	int ended; /* how often */
+	LaneEnd end;
+	int reply;
+	bool has_left; /* whoever asked */
+} Probe;
+
+extern const Call call; /* raises: goes alone */
+extern Probe probes[JOBS];
+extern Lane *lane;
+extern LaneCounters counters;
+
+extern void open_lane(bool repeatable, unsigned connections, unsigned depth, unsigned max_queue);
+extern void open_pooled_lane(bool repeatable, unsigned connections, unsigned depth,
+							 unsigned max_queue, bool pooled);
+extern void close_lane(void);
+
+/* LANE_ANSWERED stands for "taken in". */
+extern LaneEnd submit(int number);
+extern LaneEnd submit_until(int number, int64_t deadline);
+
+/* With the lane's whole time before it. */
+extern LaneEnd submit_late(int number, int64_t submitted);
+
+extern bool ended(int number, LaneEnd end);
+extern bool answered(int number, int reply);
+extern bool waits(int number);
+
+/* What was sent on a connection, in order, as a word of digits; with a bar between statements. */
+extern const char *sent(unsigned conn);
+extern const char *batches(unsigned conn);
+
+/* The tests that stand in lane_batch_test.c. */
+extern void test_lane_batches(void);
+
+#endif
