@@ -33,9 +33,18 @@ open_steps() {
 	export TMPDIR=$work/tmp
 	mkdir -p "$work/log" "$TMPDIR"
 	cd "$top" || exit 1
+	raise_file_limit
 	clang=$(find_clang)
 	write_temp_config
 	say "pat with $("$PG_CONFIG" --version), as $(id -un)"
+}
+
+# Some tests hold more than a thousand connections, and the usual limit is 1024 files.
+raise_file_limit() {
+	local wanted=20000 most
+	most=$(ulimit -Hn)
+	if [ "$most" != unlimited ] && [ "$most" -lt $wanted ]; then wanted=$most; fi
+	if [ "$(ulimit -Sn)" != unlimited ] && [ "$(ulimit -Sn)" -lt "$wanted" ]; then ulimit -Sn "$wanted"; fi
 }
 
 move_to_copy() {

@@ -309,10 +309,10 @@ stop(Service *service, int signal_number, const sigset_t *signals)
 {
 	sigset_t enders = *signals;
 
-	log_event(LOG_NOTICE, "stopping: %s", strsignal(signal_number));
-	systemd_stopping((service->settings->options.drain_timeout_ms + 1000) * CLOCK_US_PER_MS);
 	for (unsigned i = 0; i < service->listening; i++)
 		listen_withdraw(&service->listeners[i]);
+	log_event(LOG_NOTICE, "stopping: %s", strsignal(signal_number));
+	systemd_stopping((service->settings->options.drain_timeout_ms + 1000) * CLOCK_US_PER_MS);
 	sigdelset(&enders, SIGHUP);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
