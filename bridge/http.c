@@ -23,6 +23,9 @@
 /* Rounds in one turn: what is pending after that waits for the next turn. */
 #define HTTP_MAX_ROUNDS 4
 
+/* How often libmicrohttpd runs at least while requests are held. */
+#define HELD_RUN_US CLOCK_US_PER_MS
+
 #define HTTP_FLAGS                                                                             \
 	(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | \
 	 MHD_FLAGS_OF_VERSION)
@@ -261,7 +264,24 @@ daemon_timeout_ms(Http *http)
 	return MHD_get_timeout(http->daemon, &timeout) == MHD_YES ? (int64_t) timeout : -1;
 }
 
-/* Resumed connections are served at once, not in the next turn. */
+/*
+ * When libmicrohttpd is to run next, by the clock.  While requests are held it always
+ * has something to do: ask for their answers.  That is worth a run at once only if
+ * there was more to do in the last one.
+ */
+static int64_t
+next_run(Http *http)
+{
+	int64_t timeout_ms = http->pending ? 0 : daemon_timeout_ms(http);
+
+	if (timeout_ms < 0)
+		return CLOCK_NEVER;
+	if (timeout_ms == 0 && !http->pending && !http->progress && http->held > 0)
+		return http->last_run + HELD_RUN_US;
+	return http->now + timeout_ms * CLOCK_US_PER_MS;
+}
+
+/* What has become possible is done at once, not in the next turn. */
 void
 http_run(Http *http)
 {
@@ -269,9 +289,10 @@ http_run(Http *http)
 	end_overdue(http);
 	for (int round = 0; round < HTTP_MAX_ROUNDS; round++)
 	{
-		if (!http->pending && daemon_timeout_ms(http) != 0)
+		if (next_run(http) > http->now)
 			return;
-		http->pending = false;
+		http->pending = http->progress = false;
+		http->last_run = http->now;
 		MHD_run(http->daemon);
 	}
 }
@@ -279,12 +300,10 @@ http_run(Http *http)
 int64_t
 http_next_due(Http *http)
 {
-	int64_t timeout = http->pending ? 0 : daemon_timeout_ms(http);
 	int64_t due = connections_next_due(&http->connections);
+	int64_t run = next_run(http);
 
-	if (timeout >= 0 && clock_us() + timeout * CLOCK_US_PER_MS < due)
-		due = clock_us() + timeout * CLOCK_US_PER_MS;
-	return due;
+	return run < due ? run : due;
 }
 
 const char *

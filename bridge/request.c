@@ -7,9 +7,10 @@
  * completed.  Checks form only; what a caller may do is for the database.
  *
  * libmicrohttpd calls the handler once with the headers, then with each piece
- * of the body, then at the end, and again after a suspended connection was
- * resumed.  Answering in the first call closes the connection, so that is
- * done only where the rest of the request is not to be read.
+ * of the body, then at the end, again in each of its runs until there is an
+ * answer, and after a suspended connection was resumed.  Answering in the first
+ * call closes the connection, so that is done only where the rest of the request
+ * is not to be read.
  */
 #include "request.h"
 
@@ -19,6 +20,9 @@
 
 #include "clock.h"
 #include "text.h"
+
+/* How long a request waits for its answer before its connection is suspended. */
+#define HOLD_US (5 * CLOCK_US_PER_MS)
 
 static enum MHD_Result
 begin(Request *request, const char *url, const char *method, const char *version)
@@ -177,8 +181,11 @@ job_done(LaneJob *job, LaneEnd end, DbReply *reply)
 		request->left = true;
 	else
 		request_refuse(request, case_of_end(end, is_write(request)));
-	answer_before_reading(request, true);
-	MHD_resume_connection(request->connection);
+	if (request->suspended)
+	{
+		answer_before_reading(request, true);
+		MHD_resume_connection(request->connection);
+	}
 	request->http->pending = true;
 }
 
@@ -251,20 +258,48 @@ dispatch(Request *request)
 	}
 }
 
+/* Whether libmicrohttpd is to ask in each of its runs if the answer is there. */
+static void
+hold(Request *request, bool held)
+{
+	if (request->held == held)
+		return;
+	request->held = held;
+	request->http->held += held ? 1U : -1U;
+}
+
+/*
+ * Most answers are there within a millisecond or two.  To suspend a connection
+ * and to resume it takes two calls of epoll_ctl and a read in vain; to ask takes
+ * less, as long as it is not for long.
+ */
+static enum MHD_Result
+wait_for_answer(Request *request)
+{
+	if (request->client->phase != CONNECTION_WAITS)
+		request_enter(request, CONNECTION_WAITS);
+	hold(request, request->http->now - request->job.submitted < HOLD_US);
+	if (!request->held)
+	{
+		request->suspended = true;
+		MHD_suspend_connection(request->connection);
+	}
+	return MHD_YES;
+}
+
 static enum MHD_Result
 finish(Request *request)
 {
 	if (request->left)
 		return MHD_NO;
-	if (request->client->phase == CONNECTION_WAITS)
+	if (request->suspended)
 		answer_before_reading(request, false);
 	if (request->outcome == OUTCOME_OPEN && !request->waiting)
 		dispatch(request);
-	if (!request->waiting)
-		return reply_queue(request);
-	request_enter(request, CONNECTION_WAITS);
-	MHD_suspend_connection(request->connection);
-	return MHD_YES;
+	if (request->waiting)
+		return wait_for_answer(request);
+	hold(request, false);
+	return reply_queue(request);
 }
 
 void
@@ -310,6 +345,7 @@ request_uri_seen(void *cls, const char *uri, struct MHD_Connection *connection)
 	if (uri != NULL)
 		hide_query(uri);
 	counter_set(&http->counters->requests, ++http->settings.share->requests);
+	http->progress = true;
 	return request;
 }
 
@@ -323,6 +359,7 @@ request_handle(void *cls, struct MHD_Connection *connection, const char *url, co
 	(void) connection;
 	if (request == NULL)
 		return MHD_NO;
+	request->http->progress |= !request->held || !request->waiting;
 	if (!request->begun)
 		return begin(request, url, method, version);
 	if (*size > 0)
@@ -355,6 +392,8 @@ request_completed(void *cls, struct MHD_Connection *connection, void **context,
 	if (request == NULL)
 		return;
 	*context = NULL;
+	request->http->progress = true;
+	hold(request, false);
 	if (request->waiting)
 	{
 		const HttpSettings *settings = &request->http->settings;

@@ -32,7 +32,10 @@ struct Http
 	unsigned refused; /* connections, since the last line about them */
 	int64_t refused_logged;
 	UuidSource uuids;
-	bool pending; /* libmicrohttpd has something to do */
+	bool pending;     /* libmicrohttpd has something to do */
+	bool progress;    /* it has done something but ask whether requests still wait */
+	unsigned held;    /* requests that wait, and it asks */
+	int64_t last_run; /* of it */
 	bool draining;
 	int64_t last_sign; /* of a client, while draining */
 
@@ -95,9 +98,11 @@ typedef struct Request
 	size_t body_length;
 	size_t body_seen; /* kept or not */
 	bool begun;
-	bool waiting;  /* in a lane, the connection is suspended */
-	bool left;     /* the client has closed its side: close ours, without an answer */
-	bool answered; /* a response is queued */
+	bool waiting;   /* in a lane */
+	bool held;      /* waiting, and libmicrohttpd asks in each of its runs */
+	bool suspended; /* waiting, and it does not */
+	bool left;      /* the client has closed its side: close ours, without an answer */
+	bool answered;  /* a response is queued */
 } Request;
 
 static inline void
