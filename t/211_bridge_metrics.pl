@@ -254,7 +254,7 @@ lock_tokens();
 my @reads = ask('GET', $path);
 becomes('a read in flight', lane('calls_in_flight', 'read', 1));
 push @reads, ask('GET', $path);
-becomes('reads in flight', lane('calls_in_flight', 'read', 2), lane('queued_calls', 'read', 0),
+becomes('a read in the queue', lane('calls_in_flight', 'read', 1), lane('queued_calls', 'read', 1),
 	[ 'pat_bridge_requests_in_flight', 'listener', 'api', 3 ]);
 my $first = ask('POST', $path, %body);
 becomes('a write in flight', lane('calls_in_flight', 'write', 1));
@@ -268,7 +268,7 @@ ok(wait_until(sub { calls(scrape(), 'read') eq 'abandoned 1' }, 'the client to b
 	'a client that leaves is counted');
 is(scrape()->value('pat_bridge_requests_total', method => 'GET', route => "$accounts/:id/token", status => '0'),
 	1, '... with status 0');
-becomes('the other read is in flight still', lane('calls_in_flight', 'read', 1));
+becomes('the other read is in flight then', lane('calls_in_flight', 'read', 1));
 
 # The backend of the reads is ended: the one that is waited for is sent again.
 $node->safe_psql('postgres', <<~'SQL');

@@ -15,7 +15,7 @@
 
 #define JOBS 8
 
-/* lane.c asks after a client from then on. */
+/* lane_jobs.c asks after a client from then on. */
 #define PATIENCE (100 * CLOCK_US_PER_MS)
 
 /* The time that a call has. */

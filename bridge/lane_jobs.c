@@ -1,116 +1,22 @@
 /*
- * lane.c
- *		Queue, calls in flight, deadlines, and what a lost connection means.
+ * lane_jobs.c
+ *		Jobs, deadlines, and what a lost connection means.
  *
  * Owns the connections and the lists; the jobs belong to their submitters.
- * Every job that is not over stands in the list of deadlines; besides, it
- * stands either in the queue or in a slot of the connection it was sent on.
- * A slot outlives its job, since results come in the order of the calls.
  */
-#include "lane.h"
+#include "lane_inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "clock.h"
-
-#define NAME_SIZE 24
-
-/* From then on it is worth asking whether anybody waits for a call, and how often. */
-#define LANE_PATIENCE_US (100 * CLOCK_US_PER_MS)
 
 /* Sooner behind a call that nobody waited for: whatever held that one up holds up the next. */
 #define LANE_NEXT_US (10 * CLOCK_US_PER_MS)
 
 _Static_assert(LANE_STOPPED + 1 == COUNTERS_LANE_ENDS, "each end of a job has its counter");
 
-/* A connection and the jobs in flight on it: a ring, oldest first. */
-typedef struct Flight
-{
-	DbConn *conn;
-	DbSettings settings;
-	char name[NAME_SIZE];
-	LaneJob *slots[DB_MAX_DEPTH]; /* NULL: nobody waits for this result any more */
-	unsigned first;
-	unsigned count;
-	bool closed;   /* takes no more until all in flight are over: a pooler wants its server */
-	int64_t asked; /* when we last looked whether anybody waits for the oldest */
-} Flight;
-
-struct Lane
-{
-	LaneSettings settings;
-	LaneJob *queue_head, *queue_tail;
-	unsigned queued;
-	LaneJob *oldest, *youngest; /* by deadline */
-	int64_t now;                /* of the last tick */
-	Flight flights[];           /* settings.connections of them */
-};
-
 static void flight_answered(void *owner, unsigned number, DbReply *reply);
 static void flight_skipped(void *owner, unsigned number, unsigned count);
 static void flight_down(void *owner, unsigned number);
-
-/* ---- the two lists ------------------------------------------------------ */
-
-static void
-change_queued(Lane *lane, LaneJob *job, bool queued)
-{
-	job->queued = queued;
-	lane->queued += queued ? 1U : -1U;
-	counter_set(&lane->settings.counters->queued, lane->queued);
-}
-
-static void
-queue_append(Lane *lane, LaneJob *job)
-{
-	job->prev = lane->queue_tail;
-	job->next = NULL;
-	*(job->prev != NULL ? &job->prev->next : &lane->queue_head) = job;
-	lane->queue_tail = job;
-	change_queued(lane, job, true);
-}
-
-static void
-queue_prepend(Lane *lane, LaneJob *job)
-{
-	job->prev = NULL;
-	job->next = lane->queue_head;
-	*(job->next != NULL ? &job->next->prev : &lane->queue_tail) = job;
-	lane->queue_head = job;
-	change_queued(lane, job, true);
-}
-
-static void
-queue_remove(Lane *lane, LaneJob *job)
-{
-	*(job->prev != NULL ? &job->prev->next : &lane->queue_head) = job->next;
-	*(job->next != NULL ? &job->next->prev : &lane->queue_tail) = job->prev;
-	change_queued(lane, job, false);
-}
-
-/* At the end, but after a shorter time-out has come into force. */
-static void
-deadline_insert(Lane *lane, LaneJob *job)
-{
-	LaneJob *older = lane->youngest;
-
-	while (older != NULL && older->deadline > job->deadline)
-		older = older->older;
-	job->older = older;
-	job->younger = older != NULL ? older->younger : lane->oldest;
-	*(older != NULL ? &older->younger : &lane->oldest) = job;
-	*(job->younger != NULL ? &job->younger->older : &lane->youngest) = job;
-	job->active = true;
-}
-
-static void
-deadline_remove(Lane *lane, LaneJob *job)
-{
-	*(job->older != NULL ? &job->older->younger : &lane->oldest) = job->younger;
-	*(job->younger != NULL ? &job->younger->older : &lane->youngest) = job->older;
-	job->active = false;
-}
 
 /* ---- jobs --------------------------------------------------------------- */
 
@@ -132,15 +38,15 @@ static void
 forget(Lane *lane, LaneJob *job)
 {
 	if (job->queued)
-		queue_remove(lane, job);
+		lane_queue_remove(lane, job);
 	if (job->slot != NULL)
 		*job->slot = NULL;
 	job->slot = NULL;
-	deadline_remove(lane, job);
+	lane_deadline_remove(lane, job);
 }
 
-static void
-finish(Lane *lane, LaneJob *job, LaneEnd end, DbReply *reply)
+void
+lane_finish(Lane *lane, LaneJob *job, LaneEnd end, DbReply *reply)
 {
 	forget(lane, job);
 	note_end(lane, job);
@@ -162,7 +68,7 @@ static void
 finish_all_queued(Lane *lane, LaneEnd end)
 {
 	while (lane->queue_head != NULL)
-		finish(lane, lane->queue_head, end, NULL);
+		lane_finish(lane, lane->queue_head, end, NULL);
 }
 
 static bool
@@ -192,8 +98,8 @@ lane_submit(Lane *lane, LaneJob *job, LaneEnd *refusal)
 		return refuse(lane, LANE_DOWN, refusal);
 	if (lane->queued >= lane->settings.max_queue)
 		return refuse(lane, LANE_FULL, refusal);
-	queue_append(lane, job);
-	deadline_insert(lane, job);
+	lane_queue_append(lane, job);
+	lane_deadline_insert(lane, job);
 	return true;
 }
 
@@ -211,132 +117,11 @@ lane_set_limits(Lane *lane, unsigned max_queue, int64_t timeout_us)
 
 /* ---- sending ------------------------------------------------------------ */
 
-/* Whether a job may go in one statement with others. */
-static bool
-shares(const LaneJob *job)
-{
-	return call_shape_batches(job->call->shape) && !job->alone;
-}
-
-/*
- * Whether a connection can take the first of the queue.  A batch goes to an idle
- * one: what comes while all are busy waits, and makes the next batch larger.
- */
-static bool
-has_room(const Lane *lane, const Flight *flight)
-{
-	unsigned most = shares(lane->queue_head) ? 1 : flight->settings.depth;
-
-	return flight->count < most && !flight->closed && db_is_up(flight->conn);
-}
-
-/* The least busy connection that can take the first of the queue, or NULL; and how many can. */
-static Flight *
-flight_with_room(Lane *lane, unsigned *able)
-{
-	Flight *best = NULL;
-
-	*able = 0;
-	for (unsigned i = 0; i < lane->settings.connections; i++)
-	{
-		Flight *flight = &lane->flights[i];
-
-		if (!has_room(lane, flight))
-			continue;
-		++*able;
-		if (best == NULL || flight->count < best->count)
-			best = flight;
-	}
-	return best;
-}
-
-/* Whether it is in vain to send a job; asked of those that had to wait. */
-static bool
-is_in_vain(const Lane *lane, const LaneJob *job)
-{
-	return lane->now - job->submitted >= LANE_PATIENCE_US && job->left(job);
-}
-
-/* Whether a job can go in one statement with the one before it in the queue. */
-static bool
-can_share(const LaneJob *first, const LaneJob *job)
-{
-	return shares(first) && shares(job) && job->call == first->call;
-}
-
-/* The first of the queue that go together, at most so many; they stay where they are. */
-static unsigned
-gather(Lane *lane, LaneJob **jobs, unsigned most)
-{
-	LaneJob *next;
-	unsigned count = 0;
-
-	for (LaneJob *job = lane->queue_head; job != NULL && count < most; job = next)
-	{
-		next = job->next;
-		if (is_in_vain(lane, job))
-			finish(lane, job, LANE_LEFT, NULL);
-		else if (count == 0 || can_share(jobs[0], job))
-			jobs[count++] = job;
-		else
-			break;
-	}
-	return count;
-}
-
-static void
-take_off(Lane *lane, Flight *flight, LaneJob *job, int64_t now)
-{
-	queue_remove(lane, job);
-	job->sent = now;
-	job->slot = &flight->slots[(flight->first + flight->count++) % DB_MAX_DEPTH];
-	*job->slot = job;
-	counter_add(&lane->settings.counters->in_flight, 1);
-}
-
-/* Jobs that could not be sent stay at the head of the queue, if they are kept at all. */
-static void
-send_first(Lane *lane, Flight *flight, unsigned most, int64_t now)
-{
-	LaneJob *jobs[DB_MAX_BATCH];
-	const char *const *requests[DB_MAX_BATCH];
-	unsigned count = gather(lane, jobs, most);
-
-	for (unsigned i = 0; i < count; i++)
-		requests[i] = jobs[i]->params;
-	if (count == 0 || !db_send(flight->conn, jobs[0]->call, requests, count))
-		return;
-	for (unsigned i = 0; i < count; i++)
-		take_off(lane, flight, jobs[i], now);
-}
-
-static unsigned
-least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-/* What waits is shared out evenly among the connections that can take some of it. */
-static void
-send_queued(Lane *lane, int64_t now)
-{
-	Flight *flight;
-	unsigned able;
-
-	while (lane->queue_head != NULL && (flight = flight_with_room(lane, &able)) != NULL)
-	{
-		unsigned share = (lane->queued + able - 1) / able;
-		unsigned room = flight->settings.depth - flight->count;
-
-		send_first(lane, flight, least(share, least(room, DB_MAX_BATCH)), now);
-	}
-}
-
 void
 lane_pump(Lane *lane)
 {
 	if (lane->queue_head != NULL)
-		send_queued(lane, clock_us());
+		lane_send_queued(lane, clock_us());
 	for (unsigned i = 0; i < lane->settings.connections; i++)
 	{
 		Flight *flight = &lane->flights[i];
@@ -368,7 +153,7 @@ flight_answered(void *owner, unsigned number, DbReply *reply)
 
 	flight_drop(lane, flight, 1);
 	if (job != NULL)
-		finish(lane, job, LANE_ANSWERED, reply);
+		lane_finish(lane, job, LANE_ANSWERED, reply);
 	else
 		db_reply_free(reply);
 }
@@ -393,7 +178,7 @@ flight_skipped(void *owner, unsigned number, unsigned count)
 			continue;
 		job->slot = NULL;
 		job->alone = true;
-		queue_prepend(lane, job);
+		lane_queue_prepend(lane, job);
 	}
 	flight_drop(lane, flight, count);
 	if (!wanted)
@@ -409,10 +194,10 @@ job_lost(Lane *lane, LaneJob *job)
 		job->slot = NULL;
 		job->resent = true;
 		counter_add(&lane->settings.counters->resent, 1);
-		queue_prepend(lane, job);
+		lane_queue_prepend(lane, job);
 	}
 	else
-		finish(lane, job, lane->settings.repeatable ? LANE_DOWN : LANE_UNKNOWN, NULL);
+		lane_finish(lane, job, lane->settings.repeatable ? LANE_DOWN : LANE_UNKNOWN, NULL);
 }
 
 /* Youngest first, so that those sent again stand in the queue in their old order. */
@@ -472,7 +257,7 @@ look_after_oldest(Lane *lane, Flight *flight)
 	flight->asked = lane->now;
 	if (job != NULL && job->left(job))
 	{
-		finish(lane, job, LANE_LEFT, NULL);
+		lane_finish(lane, job, LANE_LEFT, NULL);
 		job = NULL;
 	}
 	if (job == NULL)
@@ -507,7 +292,7 @@ lane_tick(Lane *lane, int64_t now)
 {
 	lane->now = now;
 	while (lane->oldest != NULL && lane->oldest->deadline <= now)
-		finish(lane, lane->oldest, LANE_TOO_SLOW, NULL);
+		lane_finish(lane, lane->oldest, LANE_TOO_SLOW, NULL);
 	for (unsigned i = 0; i < lane->settings.connections; i++)
 	{
 		Flight *flight = &lane->flights[i];
@@ -570,7 +355,7 @@ void
 lane_stop(Lane *lane)
 {
 	while (lane->oldest != NULL)
-		finish(lane, lane->oldest, LANE_STOPPED, NULL);
+		lane_finish(lane, lane->oldest, LANE_STOPPED, NULL);
 }
 
 void

@@ -1,0 +1,65 @@
+/*
+ * lane_inside.h
+ *		The inside of a lane, for the files of this room only.
+ *
+ * lane_jobs.c keeps jobs and connections, lane_lists.c the two lists that jobs stand in,
+ * lane_send.c sends what is queued.
+ *
+ * Every job that is not over stands in the list of deadlines; besides, it stands
+ * either in the queue or in a slot of the connection it was sent on.  A slot
+ * outlives its job, since results come in the order of the calls.
+ */
+#ifndef PAT_BRIDGE_LANE_INSIDE_H
+#define PAT_BRIDGE_LANE_INSIDE_H
+
+#include "lane.h"
+
+#include "clock.h"
+
+#define LANE_NAME_SIZE 24
+
+/* From then on it is worth asking whether anybody waits for a call, and how often. */
+#define LANE_PATIENCE_US (100 * CLOCK_US_PER_MS)
+
+/* A connection and the jobs in flight on it: a ring, oldest first. */
+typedef struct Flight
+{
+	DbConn *conn;
+	DbSettings settings;
+	char name[LANE_NAME_SIZE];
+	LaneJob *slots[DB_MAX_DEPTH]; /* NULL: nobody waits for this result any more */
+	unsigned first;
+	unsigned count;
+	bool closed;   /* takes no more until all in flight are over: a pooler wants its server */
+	int64_t asked; /* when we last looked whether anybody waits for the oldest */
+} Flight;
+
+struct Lane
+{
+	LaneSettings settings;
+	LaneJob *queue_head, *queue_tail;
+	unsigned queued;
+	LaneJob *oldest, *youngest; /* by deadline */
+	int64_t now;                /* of the last tick */
+	Flight flights[];           /* settings.connections of them */
+};
+
+/* ---- lane_jobs.c -------------------------------------------------------- */
+
+/* The job is over: out of everything it stands in, counted, and told to who submitted it. */
+extern void lane_finish(Lane *lane, LaneJob *job, LaneEnd end, DbReply *reply);
+
+/* ---- lane_lists.c ------------------------------------------------------- */
+
+extern void lane_queue_append(Lane *lane, LaneJob *job);
+extern void lane_queue_prepend(Lane *lane, LaneJob *job);
+extern void lane_queue_remove(Lane *lane, LaneJob *job);
+extern void lane_deadline_insert(Lane *lane, LaneJob *job);
+extern void lane_deadline_remove(Lane *lane, LaneJob *job);
+
+/* ---- lane_send.c -------------------------------------------------------- */
+
+/* Send of the queue what connections can take. */
+extern void lane_send_queued(Lane *lane, int64_t now);
+
+#endif

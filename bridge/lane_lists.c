@@ -1,0 +1,64 @@
+/*
+ * lane_lists.c
+ *		The two lists of a lane's jobs: the queue, and the order of deadlines.
+ */
+#include "lane_inside.h"
+
+static void
+change_queued(Lane *lane, LaneJob *job, bool queued)
+{
+	job->queued = queued;
+	lane->queued += queued ? 1U : -1U;
+	counter_set(&lane->settings.counters->queued, lane->queued);
+}
+
+void
+lane_queue_append(Lane *lane, LaneJob *job)
+{
+	job->prev = lane->queue_tail;
+	job->next = NULL;
+	*(job->prev != NULL ? &job->prev->next : &lane->queue_head) = job;
+	lane->queue_tail = job;
+	change_queued(lane, job, true);
+}
+
+void
+lane_queue_prepend(Lane *lane, LaneJob *job)
+{
+	job->prev = NULL;
+	job->next = lane->queue_head;
+	*(job->next != NULL ? &job->next->prev : &lane->queue_tail) = job;
+	lane->queue_head = job;
+	change_queued(lane, job, true);
+}
+
+void
+lane_queue_remove(Lane *lane, LaneJob *job)
+{
+	*(job->prev != NULL ? &job->prev->next : &lane->queue_head) = job->next;
+	*(job->next != NULL ? &job->next->prev : &lane->queue_tail) = job->prev;
+	change_queued(lane, job, false);
+}
+
+/* At the end, but after a shorter time-out has come into force. */
+void
+lane_deadline_insert(Lane *lane, LaneJob *job)
+{
+	LaneJob *older = lane->youngest;
+
+	while (older != NULL && older->deadline > job->deadline)
+		older = older->older;
+	job->older = older;
+	job->younger = older != NULL ? older->younger : lane->oldest;
+	*(older != NULL ? &older->younger : &lane->oldest) = job;
+	*(job->younger != NULL ? &job->younger->older : &lane->youngest) = job;
+	job->active = true;
+}
+
+void
+lane_deadline_remove(Lane *lane, LaneJob *job)
+{
+	*(job->older != NULL ? &job->older->younger : &lane->oldest) = job->younger;
+	*(job->younger != NULL ? &job->younger->older : &lane->youngest) = job->older;
+	job->active = false;
+}

@@ -1,0 +1,126 @@
+/*
+ * lane_send.c
+ *		Sending what is queued: which jobs go together, on which connection.
+ */
+#include "lane_inside.h"
+
+/* Whether a job may go in one statement with others. */
+static bool
+shares(const LaneJob *job)
+{
+	return call_shape_batches(job->call->shape) && !job->alone;
+}
+
+/*
+ * Whether a connection can take the first of the queue.  A batch goes to an idle
+ * one: what comes while all are busy waits, and makes the next batch larger.
+ */
+static bool
+has_room(const Lane *lane, const Flight *flight)
+{
+	unsigned most = shares(lane->queue_head) ? 1 : flight->settings.depth;
+
+	return flight->count < most && !flight->closed && db_is_up(flight->conn);
+}
+
+/* The least busy connection that can take the first of the queue, or NULL; and how many can. */
+static Flight *
+flight_with_room(Lane *lane, unsigned *able)
+{
+	Flight *best = NULL;
+
+	*able = 0;
+	for (unsigned i = 0; i < lane->settings.connections; i++)
+	{
+		Flight *flight = &lane->flights[i];
+
+		if (!has_room(lane, flight))
+			continue;
+		++*able;
+		if (best == NULL || flight->count < best->count)
+			best = flight;
+	}
+	return best;
+}
+
+/* Whether it is in vain to send a job; asked of those that had to wait. */
+static bool
+is_in_vain(const Lane *lane, const LaneJob *job)
+{
+	return lane->now - job->submitted >= LANE_PATIENCE_US && job->left(job);
+}
+
+/* Whether a job can go in one statement with the one before it in the queue. */
+static bool
+can_share(const LaneJob *first, const LaneJob *job)
+{
+	return shares(first) && shares(job) && job->call == first->call;
+}
+
+/* The first of the queue that go together, at most so many; they stay where they are. */
+static unsigned
+gather(Lane *lane, LaneJob **jobs, unsigned most)
+{
+	LaneJob *next;
+	unsigned count = 0;
+
+	for (LaneJob *job = lane->queue_head; job != NULL && count < most; job = next)
+	{
+		next = job->next;
+		if (is_in_vain(lane, job))
+			lane_finish(lane, job, LANE_LEFT, NULL);
+		else if (count == 0 || can_share(jobs[0], job))
+			jobs[count++] = job;
+		else
+			break;
+	}
+	return count;
+}
+
+static void
+take_off(Lane *lane, Flight *flight, LaneJob *job, int64_t now)
+{
+	lane_queue_remove(lane, job);
+	job->sent = now;
+	job->slot = &flight->slots[(flight->first + flight->count++) % DB_MAX_DEPTH];
+	*job->slot = job;
+	counter_add(&lane->settings.counters->in_flight, 1);
+}
+
+/* Jobs that could not be sent stay at the head of the queue, if they are kept at all. */
+static void
+send_first(Lane *lane, Flight *flight, unsigned most, int64_t now)
+{
+	LaneJob *jobs[DB_MAX_BATCH];
+	const char *const *requests[DB_MAX_BATCH];
+	unsigned count = gather(lane, jobs, most);
+
+	for (unsigned i = 0; i < count; i++)
+		requests[i] = jobs[i]->params;
+	if (count == 0 || !db_send(flight->conn, jobs[0]->call, requests, count))
+		return;
+	for (unsigned i = 0; i < count; i++)
+		take_off(lane, flight, jobs[i], now);
+}
+
+static unsigned
+least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* What waits is shared out evenly among the connections that can take some of it. */
+void
+lane_send_queued(Lane *lane, int64_t now)
+{
+	Flight *flight;
+	unsigned able;
+
+	while (lane->queue_head != NULL && (flight = flight_with_room(lane, &able)) != NULL)
+	{
+		unsigned share = (lane->queued + able - 1) / able;
+		unsigned room = flight->settings.depth - flight->count;
+
+		send_first(lane, flight, least(share, least(room, DB_MAX_BATCH)), now);
+	}
+}
