@@ -25,23 +25,6 @@ sub demo
 	return { status => $?, output => $output, errors => $errors, work => $work };
 }
 
-# Processes that were started with a path below the directory.
-sub processes_of
-{
-	my ($directory) = @_;
-	return grep { -e "/proc/$_/cmdline" && slurp_proc("/proc/$_/cmdline") =~ /\Q$directory\E/ }
-	  map { m{(\d+)\z} } glob '/proc/[0-9]*';
-}
-
-sub slurp_proc
-{
-	my ($path) = @_;
-	open(my $in, '<', $path) or return '';
-	local $/;
-	my $text = <$in>;
-	return defined $text ? $text : '';
-}
-
 my $demo = demo();
 is($demo->{status}, 0, 'the demo succeeds') or diag "$demo->{output}\n$demo->{errors}";
 for my $status (200, 401, 403, 404)

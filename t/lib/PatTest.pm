@@ -28,7 +28,7 @@ use Test::More;
 use Time::HiRes ();
 
 our @EXPORT = qw(new_cluster create_extension load_sample bridge_role http_call wait_until
-  sql_list from_json cannot_run slurp source_dir);
+  sql_list from_json cannot_run slurp source_dir processes_of);
 
 my $top = dirname(dirname(dirname(abs_path(__FILE__))));
 
@@ -238,6 +238,14 @@ sub slurp
 	local $/;
 	my $text = <$in>;
 	return defined $text ? $text : '';
+}
+
+# Processes that were started with a path below the directory.
+sub processes_of
+{
+	my ($directory) = @_;
+	return grep { (eval { slurp("/proc/$_/cmdline") } || '') =~ /\Q$directory\E/ }
+	  map { m{(\d+)\z} } glob '/proc/[0-9]*';
 }
 
 1;
