@@ -8,7 +8,7 @@
  * index over other columns.
  *
  * Locking: OIDs are taken only under a lock on the table, which is kept until
- * the end of the transaction.  REINDEX CONCURRENTLY and DROP INDEX CONCURRENTLY
+ * the end of the transaction, and so are those on indexes, as by every query.  REINDEX CONCURRENTLY and DROP INDEX CONCURRENTLY
  * wait for every holder of such a lock before they drop an index, hence an OID
  * found under it stays good.
  */
@@ -20,10 +20,12 @@
 #include "catalog/pg_am.h"
 #include "miscadmin.h"
 #include "nodes/primnodes.h"
+#include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "compat.h"
 #include "relations.h"
 
 #define N_TABLES          (PAT_JWT_KEY + 1)
@@ -83,6 +85,7 @@ static Oid api_function = InvalidOid;
 static Oid schema = InvalidOid;
 static Oid table_oids[N_TABLES];
 static Oid index_oids[N_INDEXES];
+static LocalTransactionId index_locked_in[N_INDEXES];
 static bool indexes_known[N_TABLES];
 static uint64 changes = 0; /* invalidations seen that bear on our tables */
 static bool callback_registered = false;
@@ -230,7 +233,10 @@ find_indexes(PatTable table, Relation rel)
 	check_columns(rel, &table_specs[table]);
 	for (int i = 0; i < N_INDEXES; i++)
 		if (index_specs[i].table == table)
+		{
 			index_oids[i] = find_index(rel, &index_specs[i]);
+			index_locked_in[i] = InvalidLocalTransactionId;
+		}
 	indexes_known[table] = changes == changes_before;
 	return indexes_known[table];
 }
@@ -265,8 +271,18 @@ pat_table_open(PatTable table)
 	}
 }
 
+/*
+ * A scan locks its index and lets go of it again; of one that is locked already it
+ * only counts.  (A subtransaction that is rolled back takes its locks along: then
+ * the scan's own lock does.)
+ */
 Oid
 pat_index_oid(PatIndex index)
 {
+	if (index_locked_in[index] != pat_local_transaction())
+	{
+		LockRelationOid(index_oids[index], AccessShareLock);
+		index_locked_in[index] = pat_local_transaction();
+	}
 	return index_oids[index];
 }

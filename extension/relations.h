@@ -94,7 +94,10 @@ extern void pat_relations_use(FunctionCallInfo fcinfo);
 /* Open a table with AccessShareLock; close it with table_close and NoLock. */
 extern Relation pat_table_open(PatTable table);
 
-/* Valid as long as the table is locked. */
+/*
+ * An index of a table that is open, locked with AccessShareLock until the end of the
+ * transaction.
+ */
 extern Oid pat_index_oid(PatIndex index);
 
 #endif /* PAT_RELATIONS_H */
