@@ -168,22 +168,37 @@ put_time_of_day(char *dst, uint32_t milliseconds)
 	dst[11] = (char) ('0' + rest % 10);
 }
 
+static const char *
+date_text(PatJsonDates *dates, uint32_t day)
+{
+	size_t place = day % PAT_JSON_DATES;
+	char *text = dates->lately[place].text;
+
+	if (dates->lately[place].day != day)
+	{
+		memcpy(text, "0000-00-00", PAT_JSON_DATE_LEN);
+		put_date(text, day);
+		dates->lately[place].day = day;
+	}
+	return text;
+}
+
 void
-pat_json_time(char *dst, int64_t microseconds)
+pat_json_time(char *dst, int64_t microseconds, PatJsonDates *dates)
 {
 	uint64_t since_year_0;
-	uint32_t days;
+	uint32_t day;
 
 	if (microseconds < FIRST_US)
 		microseconds = FIRST_US;
 	if (microseconds > LAST_US)
 		microseconds = LAST_US;
 	since_year_0 = (uint64_t) (microseconds + DAYS_TO_2000 * US_PER_DAY);
-	days = (uint32_t) (since_year_0 / US_PER_DAY);
+	day = (uint32_t) (since_year_0 / US_PER_DAY);
 
-	memcpy(dst, "0000-00-00T00:00:00.000Z", PAT_JSON_TIME_LEN);
-	put_date(dst, days);
-	put_time_of_day(dst + 11, (uint32_t) ((since_year_0 - days * (uint64_t) US_PER_DAY) / 1000));
+	memcpy(dst, date_text(dates, day), PAT_JSON_DATE_LEN);
+	memcpy(dst + PAT_JSON_DATE_LEN, "T00:00:00.000Z", PAT_JSON_TIME_LEN - PAT_JSON_DATE_LEN);
+	put_time_of_day(dst + 11, (uint32_t) ((since_year_0 - day * (uint64_t) US_PER_DAY) / 1000));
 }
 
 /* Of one \uXXXX, or PAT_JSON_NO_ESCAPE. */

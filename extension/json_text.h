@@ -26,12 +26,28 @@
 extern size_t pat_json_escape(char *dst, const char *src, size_t len);
 
 /*
+ * Dates that were written lately, by their last bits: most times of a list fall on
+ * few days, and the date is the dearer half of a time.  All zero to begin with.
+ */
+#define PAT_JSON_DATES    64
+#define PAT_JSON_DATE_LEN 10
+
+typedef struct PatJsonDates
+{
+	struct
+	{
+		uint32_t day; /* 0: none, since that day is never written */
+		char text[PAT_JSON_DATE_LEN];
+	} lately[PAT_JSON_DATES];
+} PatJsonDates;
+
+/*
  * Write the PAT_JSON_TIME_LEN bytes of an RFC 3339 date-time in UTC.  The time
  * is in microseconds since 2000-01-01 00:00 UTC (PostgreSQL's TimestampTz) and
  * is cut to milliseconds.  Times outside the years 1 to 9999, infinities
  * included, become the nearest date-time inside, so that no reader fails.
  */
-extern void pat_json_time(char *dst, int64_t microseconds);
+extern void pat_json_time(char *dst, int64_t microseconds, PatJsonDates *dates);
 
 #define PAT_JSON_NO_ESCAPE (-1)
 #define PAT_JSON_HALF_PAIR (-2)

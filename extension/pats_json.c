@@ -36,6 +36,8 @@
 #define put_literal(end, literal) \
 	(memcpy(end, literal, sizeof(literal) - 1), (end) + sizeof(literal) - 1)
 
+static PatJsonDates dates; /* of this session */
+
 static char *
 reserve(StringInfo out, size_t needed)
 {
@@ -93,7 +95,7 @@ put_time(char *end, bool present, TimestampTz value)
 	if (!present)
 		return put_literal(end, "null");
 	*end++ = '"';
-	pat_json_time(end, value);
+	pat_json_time(end, value, &dates);
 	end += PAT_JSON_TIME_LEN;
 	*end++ = '"';
 	return end;

@@ -126,11 +126,12 @@ check_escape(PatSlice text)
 static void
 check_time(PatSlice text)
 {
+	static PatJsonDates dates;
 	char time[PAT_JSON_TIME_LEN];
 	int64_t microseconds = 0;
 
 	memcpy(&microseconds, text.data, text.len < 8 ? text.len : 8);
-	pat_json_time(time, microseconds);
+	pat_json_time(time, microseconds, &dates);
 	MUST(time[4] == '-' && time[10] == 'T' && time[19] == '.' && time[23] == 'Z');
 	MUST(memcmp(time, "0001-", 5) >= 0 && memcmp(time, "9999-12-31T23:59:59.999Z", 24) <= 0);
 }

@@ -22,6 +22,8 @@
 /* Plain text around the byte: more than two words of the escaper's. */
 #define AROUND 19
 
+static PatJsonDates dates;
+
 static bool
 is_written_as(int64_t seconds, int64_t rest_us)
 {
@@ -30,7 +32,7 @@ is_written_as(int64_t seconds, int64_t rest_us)
 	time_t unix_time = seconds + UNIX_TIME_2000;
 	struct tm tm;
 
-	pat_json_time(written, seconds * US_PER_S + rest_us);
+	pat_json_time(written, seconds * US_PER_S + rest_us, &dates);
 	gmtime_r(&unix_time, &tm);
 	snprintf(expected, sizeof(expected), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
 			 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) (rest_us / 1000));
@@ -57,14 +59,32 @@ writes_every_second_of_a_day(void)
 	CHECK_NUMBER(wrong, 0);
 }
 
+/* What was written before does not show: far and near, one place and another. */
+static void
+remembers_the_right_dates(void)
+{
+	uint32_t random = 1;
+	int wrong = 0;
+
+	for (int i = 0; i < 1000000; i++)
+	{
+		int64_t day;
+
+		random = random * 1664525 + 1013904223;
+		day = random >> 8 & 0xff;
+		wrong += !is_written_as((i % 3 == 0 ? day * PAT_JSON_DATES : day) * S_PER_DAY, 0);
+	}
+	CHECK_NUMBER(wrong, 0);
+}
+
 static void
 stays_within_the_years(void)
 {
 	char written[PAT_JSON_TIME_LEN + 1] = "";
 
-	pat_json_time(written, INT64_MIN);
+	pat_json_time(written, INT64_MIN, &dates);
 	CHECK_TEXT(written, "0001-01-01T00:00:00.000Z");
-	pat_json_time(written, INT64_MAX);
+	pat_json_time(written, INT64_MAX, &dates);
 	CHECK_TEXT(written, "9999-12-31T23:59:59.999Z");
 }
 
@@ -118,6 +138,7 @@ test_json_text_suite(void)
 {
 	writes_every_day();
 	writes_every_second_of_a_day();
+	remembers_the_right_dates();
 	stays_within_the_years();
 	escapes_every_byte_at_every_place();
 }
