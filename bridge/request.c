@@ -302,7 +302,7 @@ request_uri_seen(void *cls, const char *uri, struct MHD_Connection *connection)
 	request->connection = connection;
 	request->client = client;
 	client->request = request;
-	if (client->phase == CONNECTION_IDLE)
+	if (client->phase == CONNECTION_IDLE || client->phase == CONNECTION_RESTS)
 		request_enter(request, CONNECTION_SENDS);
 	request->started = clock_us();
 	request->uri = uri != NULL ? uri : "";
