@@ -39,6 +39,7 @@ typedef struct Connection
 	struct Http *http;
 	struct MHD_Connection *handle;
 	struct Request *request; /* under way, from its request line on, or NULL */
+	const char *line;        /* where the latest request line lay: idle_memory.h */
 	uint64_t peer;           /* who it belongs to: peers.h */
 	int fd;
 } Connection;

@@ -25,6 +25,7 @@ begin(Request *request, const char *url, const char *method, const char *version
 {
 	request->begun = true;
 	request->method = method;
+	request->client->line = method;
 	request->path = route_path(url);
 	uuid_next(&request->http->uuids, request->id);
 	request_read_head(request, version);
