@@ -27,6 +27,19 @@ backend_ticks() {
 
 resident_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
 
+# settled_kb PID: the same once it has been so for two seconds, for the bridge gives memory back a
+# while after its clients went idle; after ten seconds as it is.
+settled_kb() {
+	local now last='' since=$SECONDS end=$((SECONDS + 10))
+	while ((SECONDS - since < 3 && SECONDS < end)); do
+		now=$(resident_kb "$1")
+		[ "$now" = "$last" ] || since=$SECONDS
+		last=$now
+		sleep 0.2
+	done
+	say "$last"
+}
+
 # write_requests FILE: lines METHOD PATH AUTHORIZATION BODY from the owner's SQL on standard input
 write_requests() { owner_sql >"$1"; }
 

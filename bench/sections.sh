@@ -239,7 +239,7 @@ hold_idle() {
 	read -r -t 120 answer <&"${HOLDER[0]}" || answer=
 	[ "$answer" = ready ] || die "idle connections: $answer"
 	if [ "$1" = bridge ]; then list_as idle "beside $2 idle" "$work/list_10"; fi
-	after=$(resident_kb "${running[$1]}")
+	after=$(settled_kb "${running[$1]}")
 	record idle "$2 idle connections" "$1" more_kb $((after - before))
 	end_process "$holder" TERM
 }

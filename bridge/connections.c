@@ -10,12 +10,17 @@
 
 #define MS INT64_C(1000)
 
+/* How long a connection is idle before it rests: some may wait for others, to go together. */
+#define REST_AFTER (1000 * MS)
+#define REST_LATER (250 * MS)
+
 /* Phases that are up to the client, and how long in one makes a connection spare. */
 static const struct
 {
 	ConnectionPhase phase;
 	int64_t after_us;
 } spares[] = {
+	{CONNECTION_RESTS, 1000 * MS},
 	{CONNECTION_IDLE, 1000 * MS},
 	{CONNECTION_SENDS, 1000 * MS},
 	{CONNECTION_TAKES, 5000 * MS},
@@ -31,17 +36,17 @@ connections_init(Connections *all, int64_t idle_us, int64_t client_us)
 		all->queues[i].next = all->queues[i].prev = &all->queues[i];
 		all->times_us[i] = CONNECTIONS_NEVER;
 	}
-	all->times_us[CONNECTION_IDLE] = idle_us;
+	all->times_us[CONNECTION_IDLE] = all->times_us[CONNECTION_RESTS] = idle_us;
 	all->times_us[CONNECTION_SENDS] = all->times_us[CONNECTION_TAKES] = client_us;
 }
 
 static void
-insert(Connections *all, Connection *connection, ConnectionPhase phase, int64_t now)
+insert(Connections *all, Connection *connection, ConnectionPhase phase, int64_t since)
 {
 	Connection *head = &all->queues[phase];
 
 	connection->phase = phase;
-	connection->since = now;
+	connection->since = since;
 	connection->next = head;
 	connection->prev = head->prev;
 	head->prev->next = connection;
@@ -93,6 +98,18 @@ connections_overdue(Connections *all, int64_t now)
 }
 
 Connection *
+connections_rest(Connections *all, int64_t now)
+{
+	Connection *first = oldest(all, CONNECTION_IDLE);
+
+	if (first == NULL || now - first->since < REST_AFTER)
+		return NULL;
+	connections_remove(first);
+	insert(all, first, CONNECTION_RESTS, first->since);
+	return first;
+}
+
+Connection *
 connections_spare(Connections *all, int64_t now)
 {
 	for (size_t i = 0; i < SPARES; i++)
@@ -108,7 +125,8 @@ connections_spare(Connections *all, int64_t now)
 int64_t
 connections_next_due(const Connections *all)
 {
-	int64_t due = CONNECTIONS_NEVER;
+	const Connection *idle = oldest(all, CONNECTION_IDLE);
+	int64_t due = idle != NULL ? idle->since + REST_AFTER + REST_LATER : CONNECTIONS_NEVER;
 
 	for (size_t i = 0; i < SPARES; i++)
 	{

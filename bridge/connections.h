@@ -21,6 +21,7 @@ typedef enum ConnectionPhase
 {
 	CONNECTION_SENDS, /* its request, and before the first one the TLS handshake */
 	CONNECTION_IDLE,  /* between two requests */
+	CONNECTION_RESTS, /* so for a while: its memory is not needed */
 	CONNECTION_TAKES, /* its answer */
 	CONNECTION_WAITS, /* for the database, which has a deadline of its own */
 	CONNECTION_ENDS,  /* it was told to end */
@@ -38,6 +39,7 @@ typedef struct Connection
 	struct Http *http;
 	struct MHD_Connection *handle;
 	struct Request *request; /* under way, from its request line on, or NULL */
+	const char *line;        /* where the latest request line lay: idle_memory.h */
 	uint64_t peer;           /* who it belongs to: peers.h */
 	int fd;
 } Connection;
@@ -63,13 +65,19 @@ connections_enter(Connections *all, Connection *connection, ConnectionPhase phas
 extern Connection *connections_overdue(Connections *all, int64_t now);
 
 /*
+ * One that has been idle for a second, or NULL.  From now on it rests, until it is
+ * told to enter another phase; its time goes on.
+ */
+extern Connection *connections_rest(Connections *all, int64_t now);
+
+/*
  * One that can be done without when there is no room for a new one, or NULL:
  * that has been idle, or sending, or taking its answer for the longest, in this
  * order of preference, and not just for a moment.
  */
 extern Connection *connections_spare(Connections *all, int64_t now);
 
-/* When the next one will be overdue, or CONNECTIONS_NEVER. */
+/* When the next one will be overdue, or should long have been put to rest; or CONNECTIONS_NEVER. */
 extern int64_t connections_next_due(const Connections *all);
 
 #endif

@@ -26,6 +26,9 @@
 /* How often libmicrohttpd runs at least while requests are held. */
 #define HELD_RUN_US CLOCK_US_PER_MS
 
+/* Connections that are put to rest in one turn, at ten microseconds each. */
+#define HTTP_MAX_RESTS 16
+
 #define HTTP_FLAGS                                                                             \
 	(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | \
 	 MHD_FLAGS_OF_VERSION)
@@ -109,6 +112,21 @@ end_overdue(Http *http)
 		if (client->phase == CONNECTION_SENDS && client->request != NULL)
 			reply_send_too_slow(client->request);
 		end_connection(http, client);
+	}
+}
+
+/* Who has been idle for a while may stay so for long: without the memory of the last request. */
+static void
+rest_idle(Http *http)
+{
+	for (int i = 0; i < HTTP_MAX_RESTS; i++)
+	{
+		Connection *client = connections_rest(&http->connections, http->now);
+
+		if (client == NULL)
+			return;
+		idle_memory_return(&http->idle_memory, client->handle, client->line,
+						   HTTP_CONNECTION_MEMORY(http->settings.max_header_size));
 	}
 }
 
@@ -287,6 +305,7 @@ http_run(Http *http)
 {
 	http->now = clock_us();
 	end_overdue(http);
+	rest_idle(http);
 	for (int round = 0; round < HTTP_MAX_ROUNDS; round++)
 	{
 		if (next_run(http) > http->now)

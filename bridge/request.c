@@ -29,6 +29,7 @@ begin(Request *request, const char *url, const char *method, const char *version
 {
 	request->begun = true;
 	request->method = method;
+	request->client->line = method;
 	request->path = route_path(url);
 	uuid_next(&request->http->uuids, request->id);
 	request_read_head(request, version);
@@ -337,7 +338,7 @@ request_uri_seen(void *cls, const char *uri, struct MHD_Connection *connection)
 	request->connection = connection;
 	request->client = client;
 	client->request = request;
-	if (client->phase == CONNECTION_IDLE)
+	if (client->phase == CONNECTION_IDLE || client->phase == CONNECTION_RESTS)
 		request_enter(request, CONNECTION_SENDS);
 	request->started = clock_us();
 	request->uri = uri != NULL ? uri : "";

@@ -13,6 +13,7 @@
 #include "connections.h"
 #include "header.h"
 #include "http_settings.h"
+#include "idle_memory.h"
 #include "mhd.h"
 #include "raw_head.h"
 #include "route.h"
@@ -27,6 +28,7 @@ struct Http
 	LoopWatch watch; /* libmicrohttpd's own epoll descriptor */
 	struct MHD_Daemon *daemon;
 	Connections connections;
+	IdleMemory idle_memory;
 	int64_t now;      /* of this turn of the loop */
 	PeerKey arriving; /* of the connection that is being adopted */
 	unsigned refused; /* connections, since the last line about them */

@@ -1,6 +1,6 @@
 /*
  * connections_test.c
- *		Phases of connections: their deadlines, and who is spared when room is short.
+ *		Phases of connections: their deadlines, who rests, and who is spared when room is short.
  */
 #include "connections.h"
 
@@ -51,9 +51,46 @@ gives_each_phase_its_time(void)
 	connections_enter(&all, &a, CONNECTION_TAKES, 20 * S);
 	CHECK_NUMBER(connections_next_due(&all), 50 * S);
 	connections_enter(&all, &a, CONNECTION_IDLE, 21 * S);
+	CHECK(connections_rest(&all, 22 * S) == &a);
 	CHECK_NUMBER(connections_next_due(&all), 81 * S);
 	connections_enter(&all, &a, CONNECTION_SENDS, 70 * S);
 	CHECK_NUMBER(connections_next_due(&all), 100 * S);
+}
+
+static void
+rests_once(void)
+{
+	set_up();
+	CHECK(connections_rest(&all, 25 * S) == NULL);
+	connections_enter(&all, &a, CONNECTION_IDLE, 5 * S);
+	connections_enter(&all, &b, CONNECTION_IDLE, 6 * S);
+	CHECK(connections_next_due(&all) >= 6 * S && connections_next_due(&all) < 7 * S);
+	CHECK(connections_rest(&all, 6 * S - 1) == NULL);
+	CHECK(connections_rest(&all, 6 * S) == &a);
+	CHECK(a.phase == CONNECTION_RESTS);
+	CHECK(connections_rest(&all, 6 * S) == NULL);
+	CHECK(connections_rest(&all, 8 * S) == &b);
+	CHECK(connections_rest(&all, 100 * S) == NULL);
+	connections_enter(&all, &a, CONNECTION_SENDS, 10 * S);
+	connections_enter(&all, &a, CONNECTION_IDLE, 11 * S);
+	CHECK(connections_rest(&all, 12 * S) == &a);
+}
+
+/* Its time has gone on since its answer, and it is the first to be done without. */
+static void
+is_idle_while_it_rests(void)
+{
+	set_up();
+	connections_enter(&all, &b, CONNECTION_IDLE, 5 * S);
+	connections_remove(&c);
+	CHECK(connections_rest(&all, 20 * S) == &b);
+	CHECK(connections_spare(&all, 20 * S) == &b);
+	connections_enter(&all, &a, CONNECTION_WAITS, 20 * S);
+	CHECK_NUMBER(connections_next_due(&all), 65 * S);
+	CHECK(connections_overdue(&all, 65 * S - 1) == NULL);
+	CHECK(connections_overdue(&all, 65 * S) == &b);
+	connections_enter(&all, &b, CONNECTION_ENDS, 65 * S);
+	CHECK_NUMBER(connections_next_due(&all), CONNECTIONS_NEVER);
 }
 
 static void
@@ -90,6 +127,8 @@ test_connections_suite(void)
 {
 	has_deadlines();
 	gives_each_phase_its_time();
+	rests_once();
+	is_idle_while_it_rests();
 	ends_once();
 	spares_who_is_busy();
 }

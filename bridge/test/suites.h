@@ -24,6 +24,7 @@ extern void test_log_suite(void);
 extern void test_metrics_suite(void);
 extern void test_privileges_suite(void);
 extern void test_connections_suite(void);
+extern void test_idle_memory_suite(void);
 extern void test_peers_suite(void);
 
 #endif

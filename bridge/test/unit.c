@@ -1,6 +1,6 @@
 /*
  * unit.c
- *		Runs the suites of the pure rooms, the options, the sockets, the log and the counters.
+ *		Runs the suites of the pure rooms, the options, sockets, log, counters and memory.
  */
 #include "suites.h"
 #include "test.h"
@@ -27,6 +27,7 @@ main(void)
 	test_metrics_suite();
 	test_privileges_suite();
 	test_connections_suite();
+	test_idle_memory_suite();
 	test_peers_suite();
 	return test_finish();
 }
