@@ -169,7 +169,8 @@ texts_arg(FunctionCallInfo fcinfo, int argno)
 
 	if (ARR_NDIM(array) > 1)
 		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-						errmsg("an array of requests must have one dimension")));
+						errmsg("an array of requests must have one dimension"), errhidestmt(true),
+						errhidecontext(true)));
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &texts.values, &texts.nulls,
 					  &texts.count);
 	return texts;
@@ -182,7 +183,7 @@ text_at(const Texts *texts, uint64 n)
 }
 
 /* In memory that lasts for the whole statement, and so do the arrays. */
-static Batch *
+static void
 begin_batch(FunctionCallInfo fcinfo, FuncCallContext *context)
 {
 	MemoryContext caller_context = MemoryContextSwitchTo(context->multi_call_memory_ctx);
@@ -195,51 +196,56 @@ begin_batch(FunctionCallInfo fcinfo, FuncCallContext *context)
 	if (last > 0 && batch->ids.count != batch->headers.count)
 		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 						errmsg("there are %d ids and %d caller tokens", batch->ids.count,
-							   batch->headers.count)));
+							   batch->headers.count),
+						errhidestmt(true), errhidecontext(true)));
 	context->user_fctx = batch;
 	context->max_calls = (uint64) batch->headers.count;
 	MemoryContextSwitchTo(caller_context);
-	return batch;
 }
 
-/* The batch, or NULL when all its requests are answered. */
-static Batch *
-next_request(FunctionCallInfo fcinfo, FuncCallContext **context)
+typedef Datum (*AnswerNth)(Batch *batch, uint64 n);
+
+static Datum
+answer_next(FunctionCallInfo fcinfo, AnswerNth answer_nth)
 {
+	FuncCallContext *context;
+	Datum row;
+
 	if (SRF_IS_FIRSTCALL())
 	{
 		pat_relations_use(fcinfo);
 		begin_batch(fcinfo, SRF_FIRSTCALL_INIT());
 	}
-	*context = SRF_PERCALL_SETUP();
-	return (*context)->call_cntr < (*context)->max_calls ? (*context)->user_fctx : NULL;
+	context = SRF_PERCALL_SETUP();
+	if (context->call_cntr >= context->max_calls)
+		SRF_RETURN_DONE(context);
+	row = answer_nth(context->user_fctx, context->call_cntr);
+	SRF_RETURN_NEXT(context, row);
+}
+
+static Datum
+nth_for_service_account(Batch *batch, uint64 n)
+{
+	return answer_for_service_account(text_at(&batch->ids, n), text_at(&batch->headers, n),
+									  &batch->known);
+}
+
+static Datum
+nth_own(Batch *batch, uint64 n)
+{
+	return answer_own(text_at(&batch->headers, n), &batch->known);
 }
 
 /* pat_answer_list_for_service_account(ids text[], caller_tokens text[]) */
 Datum
 pat_answer_lists_for_service_account(PG_FUNCTION_ARGS)
 {
-	FuncCallContext *context;
-	Batch *batch = next_request(fcinfo, &context);
-	Datum row;
-
-	if (batch == NULL)
-		SRF_RETURN_DONE(context);
-	row = answer_for_service_account(text_at(&batch->ids, context->call_cntr),
-									 text_at(&batch->headers, context->call_cntr), &batch->known);
-	SRF_RETURN_NEXT(context, row);
+	return answer_next(fcinfo, nth_for_service_account);
 }
 
 /* pat_answer_list(caller_tokens text[]) */
 Datum
 pat_answer_lists(PG_FUNCTION_ARGS)
 {
-	FuncCallContext *context;
-	Batch *batch = next_request(fcinfo, &context);
-	Datum row;
-
-	if (batch == NULL)
-		SRF_RETURN_DONE(context);
-	row = answer_own(text_at(&batch->headers, context->call_cntr), &batch->known);
-	SRF_RETURN_NEXT(context, row);
+	return answer_next(fcinfo, nth_own);
 }

@@ -1,6 +1,7 @@
-# What the server logs beside an answer, of a seen_at or a key file that it cannot use, holds no token: neither the statement, in
-# which it may be a literal, nor the context, in which it may be a parameter. And what a caller sets
-# before the extension's library is loaded does not count.
+# What the server logs of a seen_at or a key file that it cannot use, or of requests that do not fit
+# together, holds no token: neither the statement, in which it may be a literal, nor the context, in
+# which it may be a parameter. And what a caller sets before the extension's library is loaded does
+# not count.
 
 use strict;
 use warnings;
@@ -47,6 +48,17 @@ for my $sql ("SELECT pat_list_for_service_account('$bot', '$admin')",
 	unlike($log, qr/\Q$admin\E|STATEMENT:|CONTEXT:/, '... without statement and context');
 }
 $node->safe_psql('postgres', 'DROP INDEX refusing');
+
+# ---- many requests, badly asked for ------------------------------------------------------------
+
+for my $sql ("SELECT pat_answer_list_for_service_account('{$bot,$bot}'::text[], '{$admin}'::text[])",
+	"SELECT pat_answer_list('{{$admin},{$own}}'::text[])")
+{
+	my (undef, $log, $error) = call_and_log($sql);
+	like($error, qr/there are 2 ids and 1 caller tokens|must have one dimension/, 'arrays that do not fit');
+	like($log, qr/ERROR:  /, '... are logged');
+	unlike($log, qr/\Q$admin\E|STATEMENT:|CONTEXT:/, '... without statement and context');
+}
 
 # ---- sealed storage cannot be opened -----------------------------------------------------------
 
