@@ -143,7 +143,7 @@ answer_own(const text *header, Known *known)
 Datum
 pat_answer_list_for_service_account(PG_FUNCTION_ARGS)
 {
-	Known nobody = {NULL};
+	Known nobody = {.header = NULL};
 
 	pat_relations_use(fcinfo);
 	return answer_for_service_account(pat_text_arg(fcinfo, 0), pat_text_arg(fcinfo, 1), &nobody);
@@ -153,7 +153,7 @@ pat_answer_list_for_service_account(PG_FUNCTION_ARGS)
 Datum
 pat_answer_list(PG_FUNCTION_ARGS)
 {
-	Known nobody = {NULL};
+	Known nobody = {.header = NULL};
 
 	pat_relations_use(fcinfo);
 	return answer_own(pat_text_arg(fcinfo, 0), &nobody);

@@ -8,9 +8,9 @@
  * index over other columns.
  *
  * Locking: OIDs are taken only under a lock on the table, which is kept until
- * the end of the transaction, and so are those on indexes, as by every query.  REINDEX CONCURRENTLY and DROP INDEX CONCURRENTLY
- * wait for every holder of such a lock before they drop an index, hence an OID
- * found under it stays good.
+ * the end of the transaction, as are those on indexes, and by every query.
+ * REINDEX CONCURRENTLY and DROP INDEX CONCURRENTLY wait for every holder of such a
+ * lock before they drop an index, hence an OID found under it stays good.
  */
 #include "postgres.h"
 

@@ -156,9 +156,9 @@ while (answered(@lists) < 3 && $rounds++ < 20)
 	ok(wait_until(sub { waiting_since() ne $since }, 'the next'), '... and is cancelled');
 }
 unlock();
-my @answers = map { $_->answer } @lists;
-my @cancelled = grep { $_->{status} != 200 } @answers;
-my @spared = grep { $_->{status} == 200 } @answers;
+my @ends = map { $_->answer } @lists;
+my @cancelled = grep { $_->{status} != 200 } @ends;
+my @spared = grep { $_->{status} == 200 } @ends;
 cmp_ok(scalar @cancelled, '>=', 3, 'lists were cancelled');
 cmp_ok(scalar @cancelled, '<', $rounds, '... fewer than cancellations: some ended many lists, and none');
 is_refused($_, 504, 'TimeoutError', undef, '504: a list that was cancelled') for @cancelled;

@@ -173,6 +173,7 @@ $node->_update_pid(-1);
 $node->stop('immediate', fail_ok => 1);
 $node->start;
 ok(wait_until(sub { make_token()->{status} == 201 }, 'a new token'), 'space again: a new token');
+ok(wait_until(sub { $bridge->get('/ready')->{status} eq '200' }, 'lists'), '... and ready for lists');
 lists_ok('space again');
 my $unknown = $node->safe_psql('small', "SELECT count(*) FROM pat_token WHERE account_id = $written");
 my %stored = map { $_ => 1 } split /\n/, $node->safe_psql('small',
