@@ -300,20 +300,25 @@ next_run(Http *http)
 }
 
 /* What has become possible is done at once, not in the next turn. */
+static void
+run_daemon(Http *http)
+{
+	for (int round = 0; round < HTTP_MAX_ROUNDS && next_run(http) <= http->now; round++)
+	{
+		http->pending = http->progress = false;
+		http->last_run = http->now;
+		MHD_run(http->daemon);
+	}
+}
+
 void
 http_run(Http *http)
 {
 	http->now = clock_us();
 	end_overdue(http);
 	rest_idle(http);
-	for (int round = 0; round < HTTP_MAX_ROUNDS; round++)
-	{
-		if (next_run(http) > http->now)
-			return;
-		http->pending = http->progress = false;
-		http->last_run = http->now;
-		MHD_run(http->daemon);
-	}
+	run_daemon(http);
+	idle_memory_trim(&http->most_connections, http->settings.share->connections);
 }
 
 int64_t

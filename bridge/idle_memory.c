@@ -1,6 +1,7 @@
 /*
  * idle_memory.c
- *		Where the memory of an idle connection lies, and its return.
+ *		Where the memory of an idle connection lies, and its return; and that of
+ *		connections that have ended.
  *
  * Owns nothing.  A client must not be able to point it elsewhere: a request line lies
  * at the start of the pool unless something was skipped before it, and before 1.0
@@ -12,9 +13,15 @@
 #include "idle_memory.h"
 
 #include <stdint.h>
+#ifdef __GLIBC__ /* which a header of it tells */
+#include <malloc.h>
+#endif
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+/* So many connections must have ended: 2 MB of pools of the usual size. */
+#define TRIM_LEAST 128
 
 /* Words at the start of the library's connection that may lead to its pool; there are more. */
 #define WORDS 52
@@ -96,4 +103,21 @@ idle_memory_return(IdleMemory *memory, const void *connection, const void *line,
 	start = (pool.start + page - 1) / page * page;
 	end = (pool.start + pool.size) / page * page;
 	return start < end ? return_zeros(start, end, page) : 0;
+}
+
+/*
+ * What a thread frees stays with its arena: glibc gives nothing of it back by itself
+ * while anything above is in use.
+ */
+void
+idle_memory_trim(unsigned *most, unsigned connections)
+{
+	if (connections > *most)
+		*most = connections;
+	if (*most - connections < TRIM_LEAST || connections > *most / 2)
+		return;
+	*most = connections;
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }

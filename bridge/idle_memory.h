@@ -1,6 +1,7 @@
 /*
  * idle_memory.h
- *		Gives memory of connections without a request back to the kernel.
+ *		Gives memory of connections without a request, and of those that have ended,
+ *		back to the kernel.
  *
  * libmicrohttpd keeps a pool of memory for each connection and wipes all of it
  * after each request.  While a connection waits for its next request, whole pages
@@ -31,5 +32,12 @@ typedef struct IdleMemory
  */
 extern size_t
 idle_memory_return(IdleMemory *memory, const void *connection, const void *line, size_t size);
+
+/*
+ * Told the number of connections from time to time, gives back what the allocator
+ * has free once most of many have ended.  *most is the largest number of late; the
+ * caller keeps it, 0 at first.
+ */
+extern void idle_memory_trim(unsigned *most, unsigned connections);
 
 #endif

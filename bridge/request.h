@@ -29,9 +29,10 @@ struct Http
 	struct MHD_Daemon *daemon;
 	Connections connections;
 	IdleMemory idle_memory;
-	int64_t now;      /* of this turn of the loop */
-	PeerKey arriving; /* of the connection that is being adopted */
-	unsigned refused; /* connections, since the last line about them */
+	unsigned most_connections; /* for idle_memory_trim */
+	int64_t now;               /* of this turn of the loop */
+	PeerKey arriving;          /* of the connection that is being adopted */
+	unsigned refused;          /* connections, since the last line about them */
 	int64_t refused_logged;
 	UuidSource uuids;
 	bool pending;     /* libmicrohttpd has something to do */

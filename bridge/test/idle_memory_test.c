@@ -1,7 +1,7 @@
 /*
  * idle_memory_test.c
  *		What of a pool goes back to the kernel: whole pages of zeros inside it, if it is
- *		certain where it lies, and nothing else.
+ *		certain where it lies, and nothing else; and when the allocator's memory does.
  */
 #include "idle_memory.h"
 
@@ -195,9 +195,31 @@ learns_the_place_once(void)
 	CHECK_NUMBER(resident(), PAGES);
 }
 
+/* What it takes for the most of late then: the number itself, if it trims. */
+static unsigned
+most_after(unsigned most, unsigned connections)
+{
+	idle_memory_trim(&most, connections);
+	return most;
+}
+
+static void
+trims_when_most_of_many_have_ended(void)
+{
+	CHECK_NUMBER(most_after(0, 10000), 10000);
+	CHECK_NUMBER(most_after(10000, 9000), 10000);
+	CHECK_NUMBER(most_after(10000, 5001), 10000);
+	CHECK_NUMBER(most_after(10000, 5000), 5000);
+	CHECK_NUMBER(most_after(10000, 0), 0);
+	CHECK_NUMBER(most_after(128, 0), 0);
+	CHECK_NUMBER(most_after(127, 0), 127);
+	CHECK_NUMBER(most_after(200, 73), 200);
+}
+
 void
 test_idle_memory_suite(void)
 {
+	trims_when_most_of_many_have_ended();
 	gives_back_whole_pages_inside();
 	gives_back_pages_at_the_edge();
 	keeps_what_is_not_zero();

@@ -20,7 +20,7 @@ use PatTest;
 use PatBridge;
 use IO::Socket::INET;
 
-use constant { CONNECTIONS => 10_000, AT_ONCE => 200, MOST_KB => 64 * 1024 };
+use constant { CONNECTIONS => 10_000, AT_ONCE => 200, MOST_KB => 64 * 1024, LEFT_KB => 4 * 1024 };
 
 my $limit = `bash -c 'ulimit -Hn'`;
 PatTest::cannot_run("only $limit descriptors are allowed")
@@ -84,6 +84,8 @@ for my $size (undef, 2_048, 65_536)
 		},
 		'all of them to be gone');
 	is($bridge->get($path, $sample->{admin})->{body}, $list, '... and when they have gone');
+	ok(wait_until(sub { memory_kb($bridge) - $before <= LEFT_KB }, 'memory to be given back'),
+		'... with their memory');
 	$bridge->stop_ok;
 }
 
