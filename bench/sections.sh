@@ -71,13 +71,12 @@ write_pgbench_scripts() {
 # ---- 1: in the backend ----------------------------------------------------------------------
 
 measure_backend() {
-	local tokens calls name case
+	local tokens name case
 	for tokens in 1 10 1000; do
 		case="$tokens tokens"
 		[ $tokens -gt 1 ] || case='1 token'
-		calls=$((tokens == 1000 ? backend_calls / 20 : backend_calls))
 		for name in pat_list_for_service_account bench_list_spi bench_list_plpgsql; do
-			record backend "$case" "${contender_of[$name]}" us "$(backend_us $name $tokens $calls)"
+			record backend "$case" "${contender_of[$name]}" us "$(us_per_call $name $tokens)"
 		done
 	done
 }
@@ -98,12 +97,14 @@ measure_credentials() {
 	done
 }
 
-# backend_us FUNCTION TOKENS CALLS [DATABASE]: the first call in a session resolves and prepares,
-# so a short run comes before the one that counts.
-backend_us() {
-	sql_in "${4:-postgres}" <<-SQL | tail -n 1
+# us_per_call FUNCTION TOKENS [DATABASE]: the first call in a session resolves and prepares, so a
+# short run comes before the one that counts, and tells how many calls take $backend_us: slow and
+# fast contenders are timed for as long.
+us_per_call() {
+	sql_in "${3:-postgres}" <<-SQL | tail -n 1
 		SELECT bench_microseconds('$1', $2, 50, '$admin') \\g /dev/null
-		SELECT bench_microseconds('$1', $2, $3, '$admin');
+		SELECT greatest(50, least(200000, $backend_us / bench_microseconds('$1', $2, 50, '$admin')))::integer AS calls \\gset
+		SELECT bench_microseconds('$1', $2, :calls, '$admin');
 	SQL
 }
 
@@ -261,7 +262,7 @@ measure_growth() {
 
 growth_round() {
 	local case="$1 tokens in the table"
-	record growth "$case" "$2" us "$(backend_us pat_list_for_service_account 10 "$backend_calls" "$3")"
+	record growth "$case" "$2" us "$(us_per_call pat_list_for_service_account 10 "$3")"
 	PGDATABASE=$3 pgbench_run growth "$case" "$2" 1 "$work/list_10.sql" 8 "$seconds"
 }
 
