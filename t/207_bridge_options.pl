@@ -178,11 +178,13 @@ $by_uri->stop_ok;
 my $socket = "$directory/bridge.sock";
 my $bridge = PatBridge->start($node, listen => '127.0.0.1:0',
 	options => [ '--listen', "unix:$socket", '--listen', 'localhost:0', '--workers', '2' ]);
-my @ports = $bridge->log =~ /listening on [^:\s]+:(\d+)$/mg;
-is(scalar @ports, 2, 'two ports, chosen by the system');
+my @ports;
+ok(wait_until(sub { @ports = $bridge->log =~ /listening on [^:\s]+:(\d+)$/mg; @ports == 2 }, 'both'),
+	'two ports, chosen by the system');
 isnt($ports[0], $ports[1], '... not the same');
 is(scalar(grep { $_ == 0 } @ports), 0, '... and told');
-like($bridge->log, qr/listening on unix:\Q$socket\E$/m, 'a socket is told as well');
+ok(wait_until(sub { $bridge->log =~ qr/listening on unix:\Q$socket\E$/m }, 'the socket'),
+	'a socket is told as well');
 for my $where (@ports, $socket)
 {
 	for my $connection (1 .. 4)
