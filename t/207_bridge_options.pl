@@ -178,14 +178,17 @@ $by_uri->stop_ok;
 my $socket = "$directory/bridge.sock";
 my $bridge = PatBridge->start($node, listen => '127.0.0.1:0',
 	options => [ '--listen', "unix:$socket", '--listen', 'localhost:0', '--workers', '2' ]);
-my @ports;
-ok(wait_until(sub { @ports = $bridge->log =~ /listening on [^:\s]+:(\d+)$/mg; @ports == 2 }, 'both'),
+# The name may be an address of IPv6.
+my @places;
+ok(wait_until(sub { @places = $bridge->log =~ /listening on ((?!unix:)\S+)$/mg; @places == 2 }, 'both'),
 	'two ports, chosen by the system');
+my @ports = map { /:(\d+)\z/ } @places;
 isnt($ports[0], $ports[1], '... not the same');
 is(scalar(grep { $_ == 0 } @ports), 0, '... and told');
 ok(wait_until(sub { $bridge->log =~ qr/listening on unix:\Q$socket\E$/m }, 'the socket'),
 	'a socket is told as well');
-for my $where (@ports, $socket)
+is(http_call("http://$_$path", token => $sample->{admin})->{body}, $list, "curl to $_") for @places;
+for my $where ((map { /^\[/ ? () : /:(\d+)\z/ } @places), $socket)
 {
 	for my $connection (1 .. 4)
 	{
