@@ -213,7 +213,7 @@ my %stored = map { ($_->{description} => 1) }
 is(scalar(grep { !$stored{$_} } keys %made), 0, 'changes: what was answered 201 is there');
 is(scalar(grep { !$made{$_} && !$unknown{$_} } keys %stored), 0, 'changes: nothing else is');
 cmp_ok(scalar keys %made, '>=', 1000, 'changes: a thousand were made');
-cmp_ok($asked, '>', 1000, '... while connections were lost');
+cmp_ok(scalar keys %unknown, '>', 0, '... while connections were lost');
 diag(sprintf 'changes: %d made, %d answered 503', scalar keys %made, scalar keys %unknown);
 $bridge->stop_ok;
 
