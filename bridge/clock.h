@@ -18,6 +18,12 @@
 #define CLOCK_NEVER INT64_MAX
 
 static inline int64_t
+clock_earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline int64_t
 clock_us(void)
 {
 	struct timespec ts;

@@ -179,7 +179,7 @@ gate_next_due(Gate *gate)
 	int64_t due = http_next_due(gate->http);
 
 	if (!gate->closed && !gate->accepting)
-		return gate->accept_due < due ? gate->accept_due : due;
+		return clock_earlier(gate->accept_due, due);
 	return due;
 }
 

@@ -324,10 +324,7 @@ http_run(Http *http)
 int64_t
 http_next_due(Http *http)
 {
-	int64_t due = connections_next_due(&http->connections);
-	int64_t run = next_run(http);
-
-	return run < due ? run : due;
+	return clock_earlier(connections_next_due(&http->connections), next_run(http));
 }
 
 const char *

@@ -266,12 +266,6 @@ look_after_oldest(Lane *lane, Flight *flight)
 
 /* ---- time --------------------------------------------------------------- */
 
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 int64_t
 lane_next_due(const Lane *lane)
 {
@@ -281,8 +275,8 @@ lane_next_due(const Lane *lane)
 	{
 		const Flight *flight = &lane->flights[i];
 
-		due = earlier(due, db_next_due(flight->conn));
-		due = earlier(due, next_look(lane, flight));
+		due = clock_earlier(due, db_next_due(flight->conn));
+		due = clock_earlier(due, next_look(lane, flight));
 	}
 	return due;
 }

@@ -91,12 +91,6 @@ next_gate(Worker *worker, Gate *gate)
 	EACH_GATE(gate, worker)         \
 	if ((gate) != &(worker)->gates[GATE_ADMIN])
 
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* ---- stopping ----------------------------------------------------------- */
 
 /* The gate for monitoring is open until the end: who watches sees the requests finish. */
@@ -142,7 +136,7 @@ is_over(Worker *worker, int64_t looked)
 static int64_t
 stopping_due(Worker *worker)
 {
-	return earlier(worker->stop_due, worker->closed ? drained_at(worker) : worker->close_due);
+	return clock_earlier(worker->stop_due, worker->closed ? drained_at(worker) : worker->close_due);
 }
 
 static void
@@ -207,17 +201,18 @@ ring(Worker *worker)
 static int
 timeout_ms(Worker *worker)
 {
-	int64_t due = earlier(lane_next_due(worker->read), lane_next_due(worker->write));
+	int64_t due = clock_earlier(lane_next_due(worker->read), lane_next_due(worker->write));
 	int64_t left;
 
 	EACH_GATE(gate, worker)
-	due = earlier(due, gate_next_due(gate));
+	due = clock_earlier(due, gate_next_due(gate));
 	if (worker->stopping)
-		due = earlier(due, stopping_due(worker));
+		due = clock_earlier(due, stopping_due(worker));
 	if (due == CLOCK_NEVER)
 		return -1;
 	left = due - clock_us();
-	return left <= 0 ? 0 : (int) earlier((left + CLOCK_US_PER_MS - 1) / CLOCK_US_PER_MS, 60000);
+	return left <= 0 ? 0
+					 : (int) clock_earlier((left + CLOCK_US_PER_MS - 1) / CLOCK_US_PER_MS, 60000);
 }
 
 static void
