@@ -9,6 +9,7 @@
 
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "common/jsonapi.h"
@@ -95,6 +96,17 @@ pat_lltoa(int64 value, char *digits)
 #else
 	pg_lltoa(value, digits);
 	return strlen(digits);
+#endif
+}
+
+/* 18 can count what a scan does, for EXPLAIN. */
+static inline IndexScanDesc
+pat_index_beginscan(Relation table, Relation index, Snapshot snapshot, int nkeys)
+{
+#if PG_VERSION_NUM >= 180000
+	return index_beginscan(table, index, snapshot, NULL, nkeys, 0);
+#else
+	return index_beginscan(table, index, snapshot, nkeys, 0);
 #endif
 }
 

@@ -17,6 +17,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/pg_am.h"
 #include "miscadmin.h"
 #include "nodes/primnodes.h"
@@ -81,11 +82,19 @@ static const IndexSpec index_specs[N_INDEXES] = {
 								0},
 };
 
+/* Where a lock was taken that is kept until the end of the transaction. */
+typedef struct Locked
+{
+	LocalTransactionId transaction;
+	SubTransactionId subtransaction;
+} Locked;
+
 static Oid api_function = InvalidOid;
 static Oid schema = InvalidOid;
 static Oid table_oids[N_TABLES];
 static Oid index_oids[N_INDEXES];
-static LocalTransactionId index_locked_in[N_INDEXES];
+static Locked table_locked[N_TABLES];
+static Locked index_locked[N_INDEXES];
 static bool indexes_known[N_TABLES];
 static uint64 changes = 0; /* invalidations seen that bear on our tables */
 static bool callback_registered = false;
@@ -134,6 +143,17 @@ find_table(PatTable table)
 							   table_specs[table].name),
 						errhidestmt(true), errhidecontext(true)));
 	return relid;
+}
+
+/* scan.c knows nothing but heaps. */
+static void
+check_is_heap(Relation rel)
+{
+	if (rel->rd_rel->relam != HEAP_TABLE_AM_OID)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("table \"%s\" is not a heap", RelationGetRelationName(rel)),
+						errhint("ALTER TABLE ... SET ACCESS METHOD heap makes it one."),
+						errhidestmt(true), errhidecontext(true)));
 }
 
 /* Columns may have been added behind ours, never moved: attribute numbers stay. */
@@ -230,23 +250,52 @@ find_indexes(PatTable table, Relation rel)
 {
 	uint64 changes_before = changes;
 
+	check_is_heap(rel);
 	check_columns(rel, &table_specs[table]);
 	for (int i = 0; i < N_INDEXES; i++)
 		if (index_specs[i].table == table)
 		{
 			index_oids[i] = find_index(rel, &index_specs[i]);
-			index_locked_in[i] = InvalidLocalTransactionId;
+			index_locked[i].transaction = InvalidLocalTransactionId;
 		}
 	indexes_known[table] = changes == changes_before;
 	return indexes_known[table];
 }
 
+/*
+ * Locked already by this very subtransaction?  One that is rolled back takes its locks
+ * along, so those of others do not count.
+ */
+static bool
+is_locked(const Locked *locked)
+{
+	return locked->transaction == pat_local_transaction() &&
+		   locked->subtransaction == GetCurrentSubTransactionId();
+}
+
+static void
+lock(Oid relid, Locked *locked)
+{
+	if (is_locked(locked))
+		return;
+	LockRelationOid(relid, AccessShareLock);
+	*locked = (Locked){pat_local_transaction(), GetCurrentSubTransactionId()};
+}
+
+/* NULL if the table was dropped or changed before it was locked: then its OID is forgotten. */
 static Relation
 try_open(PatTable table)
 {
+	Oid relid;
+
 	if (!OidIsValid(table_oids[table]))
+	{
 		table_oids[table] = find_table(table);
-	return try_relation_open(table_oids[table], AccessShareLock);
+		table_locked[table].transaction = InvalidLocalTransactionId;
+	}
+	relid = table_oids[table];
+	lock(relid, &table_locked[table]);
+	return table_oids[table] == relid ? relation_open(relid, NoLock) : NULL;
 }
 
 /*
@@ -260,29 +309,20 @@ pat_table_open(PatTable table)
 	{
 		Relation rel = try_open(table);
 
-		if (rel == NULL)
-			table_oids[table] = InvalidOid;
-		else if (indexes_known[table] ||
-				 (table_oids[table] == RelationGetRelid(rel) && find_indexes(table, rel)))
-			return rel;
-		else
-			relation_close(rel, AccessShareLock);
+		if (rel != NULL)
+		{
+			if (indexes_known[table] || find_indexes(table, rel))
+				return rel;
+			relation_close(rel, NoLock);
+		}
 		CHECK_FOR_INTERRUPTS();
 	}
 }
 
-/*
- * A scan locks its index and lets go of it again; of one that is locked already it
- * only counts.  (A subtransaction that is rolled back takes its locks along: then
- * the scan's own lock does.)
- */
-Oid
-pat_index_oid(PatIndex index)
+Relation
+pat_index_open(PatIndex index, Relation *table)
 {
-	if (index_locked_in[index] != pat_local_transaction())
-	{
-		LockRelationOid(index_oids[index], AccessShareLock);
-		index_locked_in[index] = pat_local_transaction();
-	}
-	return index_oids[index];
+	*table = pat_table_open(index_specs[index].table);
+	lock(index_oids[index], &index_locked[index]);
+	return index_open(index_oids[index], NoLock);
 }

@@ -5,7 +5,8 @@
  *
  * OIDs are found once per backend and again after any change to a table
  * (REINDEX CONCURRENTLY replaces indexes, DROP and CREATE EXTENSION replace
- * everything).  A lock on a table keeps its indexes from being dropped.
+ * everything).  Locks are kept until the end of the transaction; one on a table keeps
+ * its indexes from being dropped.
  */
 #ifndef PAT_RELATIONS_H
 #define PAT_RELATIONS_H
@@ -94,10 +95,7 @@ extern void pat_relations_use(FunctionCallInfo fcinfo);
 /* Open a table with AccessShareLock; close it with table_close and NoLock. */
 extern Relation pat_table_open(PatTable table);
 
-/*
- * An index of a table that is open, locked with AccessShareLock until the end of the
- * transaction.
- */
-extern Oid pat_index_oid(PatIndex index);
+/* Open an index and its table, both with AccessShareLock; close both with NoLock. */
+extern Relation pat_index_open(PatIndex index, Relation *table);
 
 #endif /* PAT_RELATIONS_H */

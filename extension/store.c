@@ -2,59 +2,22 @@
  * store.c
  *		Reading the extension's tables by index with the active snapshot.
  *
- * Owns nothing between calls: what a function opens it closes, and an error
- * lets the resource owner do so.  Locks on tables are kept until the end of the
- * transaction, as every query keeps them: a row's place, once read, stays good.
- * The scans are those that the server uses for its own catalogs; they take heap
- * attribute numbers and refuse an index that does not carry them.
+ * Owns nothing between calls.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/relscan.h"
-#include "access/table.h"
-#include "access/transam.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "relations.h"
+#include "scan.h"
 #include "store.h"
-
-/*
- * An index rebuilt after an old snapshot was taken may lack row versions that
- * only this snapshot sees (pg_index.indcheckxmin).  The planner avoids such an
- * index; we ask for a new snapshot.
- */
-static void
-check_index_usable(Relation index)
-{
-	if (index->rd_index->indcheckxmin &&
-		!TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
-							   TransactionXmin))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("index \"%s\" was rebuilt after this transaction's snapshot",
-						RelationGetRelationName(index)),
-				 errhint("Retry the transaction."), errhidestmt(true), errhidecontext(true)));
-}
-
-static SysScanDesc
-begin_scan(Relation table, PatIndex index, int nkeys, ScanKey keys)
-{
-	SysScanDesc scan = systable_beginscan(table, pat_index_oid(index), true, GetActiveSnapshot(),
-										  nkeys, keys);
-
-	if (scan->irel != NULL)
-		check_index_usable(scan->irel);
-	return scan;
-}
 
 /* A row taken apart; columns that later versions add lie behind those we know. */
 typedef struct Row
@@ -122,11 +85,17 @@ read_account_details(const Row *row, PatAccountDetails *details)
 }
 
 static void
-read_token(HeapTuple tuple, TupleDesc desc, PatToken *token)
+take_apart(const PatScan *scan, HeapTuple tuple, Row *row)
+{
+	heap_deform_tuple(tuple, RelationGetDescr(scan->table), row->values, row->nulls);
+}
+
+static void
+read_token(const PatScan *scan, HeapTuple tuple, PatToken *token)
 {
 	Row row;
 
-	heap_deform_tuple(tuple, desc, row.values, row.nulls);
+	take_apart(scan, tuple, &row);
 	token->id = row_int(&row, Anum_pat_token_id);
 	token->account_id = row_int(&row, Anum_pat_token_account_id);
 	token->description = (text *) row_varlena(&row, Anum_pat_token_description);
@@ -143,22 +112,23 @@ read_token(HeapTuple tuple, TupleDesc desc, PatToken *token)
 static bool
 find_account(PatIndex index, ScanKey key, PatAccount *account, PatAccountDetails *details)
 {
-	Relation table = pat_table_open(PAT_ACCOUNT);
-	SysScanDesc scan = begin_scan(table, index, 1, key);
-	HeapTuple tuple = systable_getnext(scan);
+	PatScan scan;
+	HeapTupleData tuple;
+	bool found;
 
-	if (HeapTupleIsValid(tuple))
+	pat_scan_begin(&scan, index, 1, key);
+	found = pat_scan_next(&scan, &tuple);
+	if (found)
 	{
 		Row row;
 
-		heap_deform_tuple(tuple, RelationGetDescr(table), row.values, row.nulls);
+		take_apart(&scan, &tuple, &row);
 		read_account(&row, account);
 		if (details != NULL)
 			read_account_details(&row, details);
 	}
-	systable_endscan(scan);
-	table_close(table, NoLock);
-	return HeapTupleIsValid(tuple);
+	pat_scan_end(&scan);
+	return found;
 }
 
 bool
@@ -185,19 +155,20 @@ pat_find_account_by_username(const char *username, PatAccount *account)
 static bool
 find_token(PatIndex index, ScanKey key, PatToken *token, bool with_texts)
 {
-	Relation table = pat_table_open(PAT_TOKEN);
-	SysScanDesc scan = begin_scan(table, index, 1, key);
-	HeapTuple tuple = systable_getnext(scan);
+	PatScan scan;
+	HeapTupleData tuple;
+	bool found;
 
-	if (HeapTupleIsValid(tuple))
+	pat_scan_begin(&scan, index, 1, key);
+	found = pat_scan_next(&scan, &tuple);
+	if (found)
 	{
-		read_token(tuple, RelationGetDescr(table), token);
+		read_token(&scan, &tuple, token);
 		token->description = with_texts ? copy_text(token->description) : NULL;
 		token->sealed = with_texts ? copy_text(token->sealed) : NULL;
 	}
-	systable_endscan(scan);
-	table_close(table, NoLock);
-	return HeapTupleIsValid(tuple);
+	pat_scan_end(&scan);
+	return found;
 }
 
 bool
@@ -232,72 +203,73 @@ role_key(ScanKey key, int32 role_id)
 bool
 pat_role_has_permission(int32 role_id, const char *permission)
 {
-	Relation table = pat_table_open(PAT_ROLE_PERMISSION);
 	ScanKeyData keys[2];
-	SysScanDesc scan;
+	PatScan scan;
+	HeapTupleData tuple;
 	bool found;
 
 	role_key(&keys[0], role_id);
 	ScanKeyInit(&keys[1], Anum_pat_role_permission_permission, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(permission));
-	scan = begin_scan(table, PAT_PERMISSION_BY_ROLE, 2, keys);
-	found = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(table, NoLock);
+	pat_scan_begin(&scan, PAT_PERMISSION_BY_ROLE, 2, keys);
+	found = pat_scan_next(&scan, &tuple);
+	pat_scan_end(&scan);
 	return found;
 }
 
 ArrayType *
 pat_role_permissions(int32 role_id)
 {
-	Relation table = pat_table_open(PAT_ROLE_PERMISSION);
 	ArrayBuildState *names = initArrayResult(TEXTOID, CurrentMemoryContext, false);
 	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple tuple;
+	PatScan scan;
+	HeapTupleData tuple;
 
 	role_key(&key, role_id);
-	scan = begin_scan(table, PAT_PERMISSION_BY_ROLE, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	pat_scan_begin(&scan, PAT_PERMISSION_BY_ROLE, 1, &key);
+	while (pat_scan_next(&scan, &tuple))
 	{
 		bool isnull;
-		Datum name = heap_getattr(tuple, Anum_pat_role_permission_permission,
-								  RelationGetDescr(table), &isnull);
+		Datum name = heap_getattr(&tuple, Anum_pat_role_permission_permission,
+								  RelationGetDescr(scan.table), &isnull);
 
 		accumArrayResult(names, name, isnull, TEXTOID, CurrentMemoryContext);
 	}
-	systable_endscan(scan);
-	table_close(table, NoLock);
+	pat_scan_end(&scan);
 	return DatumGetArrayTypeP(makeArrayResult(names, CurrentMemoryContext));
 }
 
 void
-pat_token_scan_begin(PatTokenScan *scan, int32 account_id)
+pat_token_scan_begin(PatTokenScan *tokens, int32 account_id)
 {
 	ScanKeyData key;
 
-	scan->table = pat_table_open(PAT_TOKEN);
-	scan->index = index_open(pat_index_oid(PAT_TOKEN_BY_ACCOUNT), AccessShareLock);
-	check_index_usable(scan->index);
+	tokens->account_id = account_id;
 	ScanKeyInit(&key, Anum_pat_token_account_id, BTEqualStrategyNumber, F_INT4EQ,
 				Int32GetDatum(account_id));
-	scan->scan = systable_beginscan_ordered(scan->table, scan->index, GetActiveSnapshot(), 1, &key);
+	pat_scan_begin(&tokens->scan, PAT_TOKEN_BY_ACCOUNT, 1, &key);
 }
 
 bool
-pat_token_scan_next(PatTokenScan *scan, PatToken *token)
+pat_token_scan_next(PatTokenScan *tokens, PatToken *token)
 {
-	HeapTuple tuple = systable_getnext_ordered(scan->scan, ForwardScanDirection);
+	HeapTupleData tuple;
 
-	if (HeapTupleIsValid(tuple))
-		read_token(tuple, RelationGetDescr(scan->table), token);
-	return HeapTupleIsValid(tuple);
+	if (!pat_scan_next(&tokens->scan, &tuple))
+		return false;
+	read_token(&tokens->scan, &tuple, token);
+	/* Only an index that is damaged would do so: better no list than another account's. */
+	if (token->account_id != tokens->account_id)
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" names a row of another account",
+						RelationGetRelationName(tokens->scan.index)),
+				 errhint("Rebuild it with REINDEX."), errhidestmt(true), errhidecontext(true)));
+	return true;
 }
 
 void
-pat_token_scan_end(PatTokenScan *scan)
+pat_token_scan_end(PatTokenScan *tokens)
 {
-	systable_endscan_ordered(scan->scan);
-	index_close(scan->index, AccessShareLock);
-	table_close(scan->table, NoLock);
+	pat_scan_end(&tokens->scan);
 }

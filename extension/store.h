@@ -12,13 +12,12 @@
 
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "datatype/timestamp.h"
 #include "storage/itemptr.h"
 #include "utils/array.h"
-#include "utils/rel.h"
 
 #include "crypto.h"
+#include "scan.h"
 
 typedef struct PatAccount
 {
@@ -73,13 +72,12 @@ extern ArrayType *pat_role_permissions(int32 role_id);
 /* All tokens of an account, in order of their ids. */
 typedef struct PatTokenScan
 {
-	Relation table;
-	Relation index;
-	SysScanDesc scan;
+	PatScan scan;
+	int32 account_id;
 } PatTokenScan;
 
-extern void pat_token_scan_begin(PatTokenScan *scan, int32 account_id);
-extern bool pat_token_scan_next(PatTokenScan *scan, PatToken *token);
-extern void pat_token_scan_end(PatTokenScan *scan);
+extern void pat_token_scan_begin(PatTokenScan *tokens, int32 account_id);
+extern bool pat_token_scan_next(PatTokenScan *tokens, PatToken *token);
+extern void pat_token_scan_end(PatTokenScan *tokens);
 
 #endif /* PAT_STORE_H */

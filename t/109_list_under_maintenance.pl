@@ -190,6 +190,31 @@ my ($status, undef, $error) = $node->psql('postgres', <<~'SQL');
 	SQL
 is($status, 0, 'amcheck finds every index of the table whole') or diag($error);
 
+# ---- entries of rows that nobody sees any more ----------------------------------------------------
+
+# The first list that comes across them says so to the index; the next one does not meet them again.
+sub entries_read
+{
+	my $read = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'pat_token_account_id_id_idx'";
+	$old->query('SELECT pg_stat_force_next_flush()');
+	my $before = $old->query($read);
+	$old->query($call);
+	$old->query('SELECT pg_stat_force_next_flush()');
+	return $old->query($read) - $before;
+}
+
+SKIP:
+{
+	skip 'statistics come late before PostgreSQL 15', 3 if $node->pg_version < 15;
+	$node->safe_psql('postgres', <<~"SQL");
+		SELECT count(pat_create_token($sample->{account}, 'gone ' || n)) FROM generate_series(1, 50) n;
+		DELETE FROM pat_token WHERE description LIKE 'gone %';
+		SQL
+	cmp_ok(entries_read(), '>=', 72, 'a list after a deletion meets the entries of 50 dead rows');
+	is(entries_read(), 22, '... the next one only those of the living');
+	is($old->query($call) =~ tr/{//, 23, '... which it lists'); # and the brace around them
+}
+
 # ---- an index that old snapshots may not use -----------------------------------------------------
 
 # A transaction with an id keeps rows from being dead for all; a plain CREATE INDEX that comes

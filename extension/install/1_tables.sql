@@ -26,6 +26,9 @@ COMMENT ON DOMAIN pat_time IS
 --
 -- Roles
 --
+-- Tables that every request reads are heaps, whatever default_table_access_method
+-- says: the functions in C scan them by the heap's own functions.
+--
 
 CREATE TABLE pat_role
 (
@@ -41,7 +44,7 @@ CREATE TABLE pat_role_permission
     role_id    integer NOT NULL REFERENCES pat_role ON DELETE CASCADE,
     permission text COLLATE "C" NOT NULL CHECK (permission ~ '^[A-Z][A-Z0-9_]{0,99}$'),
     PRIMARY KEY (role_id, permission)
-);
+) USING heap;
 
 COMMENT ON TABLE pat_role_permission IS 'What a role may do. ADMIN grants everything.';
 
@@ -59,7 +62,7 @@ CREATE TABLE pat_account
     root_role  integer  REFERENCES pat_role,
     created_at pat_time NOT NULL DEFAULT now(),
     deleted_at pat_time
-);
+) USING heap;
 
 CREATE UNIQUE INDEX pat_account_username_key ON pat_account (username) WHERE deleted_at IS NULL;
 CREATE INDEX pat_account_root_role_idx ON pat_account (root_role);
@@ -87,7 +90,7 @@ CREATE TABLE pat_token
     expires_at    pat_time,
     seen_at       pat_time,
     UNIQUE (account_id, description)
-) WITH (fillfactor = 85);
+) USING heap WITH (fillfactor = 85);
 
 CREATE INDEX pat_token_account_id_id_idx ON pat_token (account_id, id);
 
@@ -113,7 +116,7 @@ CREATE TABLE pat_jwt_key
     subject_claim text     NOT NULL DEFAULT 'sub' CHECK (char_length(subject_claim) BETWEEN 1 AND 255),
     created_at    pat_time NOT NULL DEFAULT now(),
     retired_at    pat_time
-);
+) USING heap;
 
 COMMENT ON TABLE pat_jwt_key IS 'Keys that may sign caller tokens. One key is for one algorithm.';
 COMMENT ON COLUMN pat_jwt_key.key IS 'HS*: the secret. RS*, ES*: the public key in PEM form.';

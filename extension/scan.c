@@ -1,0 +1,118 @@
+/*
+ * scan.c
+ *		The rows of a table that an index names, by the active snapshot.
+ *
+ * What the server's own index scans do for a heap and an MVCC snapshot, without
+ * the slot between them and us: a row is used where it lies.
+ *
+ * Owns the pin of the page that the last row is on; what a function opens it
+ * closes, and an error lets the resource owner do so.  Locks are kept until the end
+ * of the transaction, as every query keeps them: a row's place, once read, stays good.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "scan.h"
+
+/*
+ * An index rebuilt after an old snapshot was taken may lack row versions that
+ * only this snapshot sees (pg_index.indcheckxmin).  The planner avoids such an
+ * index; we ask for a new snapshot.
+ */
+static void
+check_index_usable(Relation index)
+{
+	if (index->rd_index->indcheckxmin &&
+		!TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
+							   TransactionXmin))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("index \"%s\" was rebuilt after this transaction's snapshot",
+						RelationGetRelationName(index)),
+				 errhint("Retry the transaction."), errhidestmt(true), errhidecontext(true)));
+}
+
+/* A scan by the wrong column would return rows, and not say so. */
+static AttrNumber
+index_column(Relation index, AttrNumber attnum)
+{
+	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
+		if (index->rd_index->indkey.values[i] == attnum)
+			return i + 1;
+	elog(ERROR, "index \"%s\" does not carry column %d", RelationGetRelationName(index), attnum);
+}
+
+void
+pat_scan_begin(PatScan *scan, PatIndex index, int nkeys, ScanKey keys)
+{
+	scan->index = pat_index_open(index, &scan->table);
+	check_index_usable(scan->index);
+	for (int i = 0; i < nkeys; i++)
+		keys[i].sk_attno = index_column(scan->index, keys[i].sk_attno);
+	scan->page = InvalidBuffer;
+	scan->scan = pat_index_beginscan(scan->table, scan->index, GetActiveSnapshot(), nkeys);
+	index_rescan(scan->scan, keys, nkeys, NULL, 0);
+}
+
+/* The page stays pinned if the row before was on it, too. */
+static void
+go_to_page(PatScan *scan, BlockNumber block)
+{
+	Buffer before = scan->page;
+
+	scan->page = ReleaseAndReadBuffer(before, scan->table, block);
+	if (scan->page != before)
+		heap_page_prune_opt(scan->table, scan->page);
+}
+
+/* The version that the snapshot sees.  Of a row that nobody sees any more the index is told. */
+static bool
+find_version(PatScan *scan, ItemPointer tid, HeapTuple row)
+{
+	bool all_dead = false;
+	bool found;
+
+	LockBuffer(scan->page, BUFFER_LOCK_SHARE);
+	found = heap_hot_search_buffer(tid, scan->table, scan->page, scan->scan->xs_snapshot, row,
+								   &all_dead, true);
+	LockBuffer(scan->page, BUFFER_LOCK_UNLOCK);
+	scan->scan->kill_prior_tuple = all_dead && !scan->scan->xactStartedInRecovery;
+	return found;
+}
+
+bool
+pat_scan_next(PatScan *scan, HeapTuple row)
+{
+	ItemPointer tid;
+
+	while ((tid = index_getnext_tid(scan->scan, ForwardScanDirection)) != NULL)
+	{
+		go_to_page(scan, ItemPointerGetBlockNumber(tid));
+		if (find_version(scan, tid, row))
+		{
+			pgstat_count_heap_fetch(scan->index);
+			return true;
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+	return false;
+}
+
+void
+pat_scan_end(PatScan *scan)
+{
+	if (BufferIsValid(scan->page))
+		ReleaseBuffer(scan->page);
+	index_endscan(scan->scan);
+	index_close(scan->index, NoLock);
+	table_close(scan->table, NoLock);
+}

@@ -1,0 +1,40 @@
+/*
+ * scan.h
+ *		The rows of a table that an index names, by the active snapshot.
+ *
+ * No privilege is checked here (see store.h).
+ */
+#ifndef PAT_SCAN_H
+#define PAT_SCAN_H
+
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup.h"
+#include "access/skey.h"
+#include "storage/buf.h"
+#include "utils/rel.h"
+
+#include "relations.h"
+
+typedef struct PatScan
+{
+	Relation table;
+	Relation index;
+	IndexScanDesc scan;
+	Buffer page; /* of the row that was returned last; pinned */
+} PatScan;
+
+/*
+ * The keys carry attribute numbers of the table, as for the server's systable_beginscan;
+ * they are turned into columns of the index, which has to have them.
+ * Raises 40001 if the snapshot may see rows that the index lacks.
+ */
+extern void pat_scan_begin(PatScan *scan, PatIndex index, int nkeys, ScanKey keys);
+
+/* In the order of the index.  The row lasts until the next call. */
+extern bool pat_scan_next(PatScan *scan, HeapTuple row);
+
+extern void pat_scan_end(PatScan *scan);
+
+#endif /* PAT_SCAN_H */
