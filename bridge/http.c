@@ -220,6 +220,7 @@ http_close(Http *http)
 	loop_unwatch(http->loop, &http->watch);
 	if (http->daemon != NULL)
 		MHD_stop_daemon(http->daemon);
+	request_free_spares(http);
 	free(http);
 }
 

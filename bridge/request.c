@@ -330,11 +330,10 @@ request_uri_seen(void *cls, const char *uri, struct MHD_Connection *connection)
 	Http *http = cls;
 	Connection *client =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-	Request *request = client != NULL ? calloc(1, sizeof(Request)) : NULL;
+	Request *request = client != NULL ? request_new(http) : NULL;
 
 	if (request == NULL)
 		return NULL;
-	request->http = http;
 	request->connection = connection;
 	request->client = client;
 	client->request = request;
@@ -410,5 +409,5 @@ request_completed(void *cls, struct MHD_Connection *connection, void **context,
 	request->client->request = NULL;
 	request_enter(request, CONNECTION_IDLE);
 	counter_set(&request->http->counters->requests, --request->http->settings.share->requests);
-	free(request);
+	request_free(request);
 }

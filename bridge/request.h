@@ -4,8 +4,8 @@
  *		request from its request line until it is completed.
  *
  * Shared by http.c (connections), request.c (life of a request), request_head.c
- * (its head), reply.c (answers) and request_end.c (counts and the log); nobody else
- * may include it.
+ * (its head), request_memory.c (its memory), reply.c (answers) and request_end.c
+ * (counts and the log); nobody else may include it.
  */
 #ifndef PAT_BRIDGE_REQUEST_H
 #define PAT_BRIDGE_REQUEST_H
@@ -35,6 +35,8 @@ struct Http
 	unsigned refused;          /* connections, since the last line about them */
 	int64_t refused_logged;
 	UuidSource uuids;
+	struct Request *spares; /* requests that have ended, for the next ones */
+	unsigned spare_count;
 	bool pending;     /* libmicrohttpd has something to do */
 	bool progress;    /* it has done something but ask whether requests still wait */
 	unsigned held;    /* requests that wait, and it asks */
@@ -106,6 +108,7 @@ typedef struct Request
 	bool suspended; /* waiting, and it does not */
 	bool left;      /* the client has closed its side: close ours, without an answer */
 	bool answered;  /* a response is queued */
+	struct Request *next_spare;
 } Request;
 
 static inline void
@@ -114,6 +117,14 @@ request_refuse(Request *request, StatusCase why)
 	request->outcome = OUTCOME_REFUSED;
 	request->refusal = why;
 }
+
+/*
+ * A request with nothing in it but http, or NULL without memory; its end, when all that
+ * it owns is freed; and the end of what was kept (request_memory.c).
+ */
+extern Request *request_new(Http *http);
+extern void request_free(Request *request);
+extern void request_free_spares(Http *http);
 
 /* Read the head, and refuse the request or find its route (request_head.c). */
 extern void request_read_head(Request *request, const char *version);
