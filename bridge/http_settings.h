@@ -23,15 +23,15 @@
 #define HTTP_ADMIN_CONNECTIONS              64
 /* What libmicrohttpd is told; the limit in force is kept by the bridge, and can change. */
 #define HTTP_CONNECTIONS_MAX                2000000
+/* What a header counts besides its bytes: libmicrohttpd's record of it. */
+#define HTTP_HEADER_OVERHEAD                64
 /*
- * Memory of a connection with request heads of so many bytes.  It is wiped for
- * every request, so it is not larger than the head, the library's list of its
- * headers and the head of the answer need; what does not even fit in here is
- * refused by libmicrohttpd itself (library_answer.h).
+ * Memory of a connection with request heads of so many bytes, the overhead of their
+ * headers included.  It is wiped for every request, so there is no more than that
+ * and the head of the answer need; what does not even fit in here is refused by
+ * libmicrohttpd itself (library_answer.h).
  */
-#define HTTP_CONNECTION_MEMORY(header_size) ((header_size) + (header_size) / 2 + 2048)
-/* So many headers are taken, each of which costs 64 bytes there: more are answered 431. */
-#define HTTP_HEADER_COUNT(header_size)      ((header_size) / 128 + 8)
+#define HTTP_CONNECTION_MEMORY(header_size) ((header_size) + 1536)
 
 typedef struct Http Http;
 
@@ -50,7 +50,7 @@ typedef struct HttpSettings
 	HttpShare *share;
 	Peers *peers;           /* NULL: no limit for each address */
 	bool tls;               /* by the certificate that tls.h has */
-	size_t max_header_size; /* request line and headers: more is answered 431 */
+	size_t max_header_size; /* request line and headers, overhead included: more is answered 431 */
 	size_t max_body_size;   /* more is answered 413 */
 	int64_t timeout_us;     /* of a request in the database */
 	int64_t idle_us;        /* between two requests of a connection */

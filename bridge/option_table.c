@@ -57,7 +57,7 @@ const Option option_table[] = {
 	 "allow core files and debuggers, which would see tokens"},
 	{"max-connections-per-address", OPTION_NUMBER, FIELD(max_connections_per_address), "0", 0,
 	 1000000, NULL, "N", "client connections of one IPv4 address or IPv6 /64; 0: no limit"},
-	{"max-header-size", OPTION_NUMBER, FIELD(max_header_size), "12288", 1024, 65536, NULL, "BYTES",
+	{"max-header-size", OPTION_NUMBER, FIELD(max_header_size), "10240", 1024, 65536, NULL, "BYTES",
 	 "request line and headers; more is answered 431; sets the memory of a connection"},
 	{"max-body-size", OPTION_NUMBER, FIELD(max_body_size), "102400", 1, 102400, NULL, "BYTES",
 	 "request body; more is answered 413"},

@@ -143,9 +143,9 @@ has_body(const RequestHeaders *headers)
 bool
 request_head_is_too_large(Request *request)
 {
-	size_t max = request->http->settings.max_header_size;
+	size_t overhead = (size_t) request->headers.count * HTTP_HEADER_OVERHEAD;
 
-	return headers_size(request) > max || request->headers.count > HTTP_HEADER_COUNT(max);
+	return headers_size(request) + overhead > request->http->settings.max_header_size;
 }
 
 /* What is wrong with the request as such, before anybody asks where it goes. */

@@ -14,8 +14,8 @@ use PatHolder;
 use PatTls;
 use PatWire;
 
-# Of the 20 kB that each takes for its requests by default, so much has to go back at least.
-use constant { MANY => 300, FEW => 12, BACK_KB => 8 };
+# Of the 12 kB that each takes for its requests by default, so much has to go back at least.
+use constant { MANY => 300, FEW => 12, BACK_KB => 4 };
 
 my $node = new_cluster('idle');
 my $sample = load_sample($node);

@@ -55,7 +55,7 @@ has_defaults(void)
 	CHECK_NUMBER(options.admin_listen_count, 0);
 	CHECK_NUMBER(options.server_timing, 1);
 	CHECK_NUMBER(options.max_connections_per_address, 0);
-	CHECK_NUMBER(options.max_header_size, 12288);
+	CHECK_NUMBER(options.max_header_size, 10240);
 	CHECK_NUMBER(options.max_body_size, 102400);
 	CHECK_NUMBER(options.client_timeout_ms, 30000);
 	CHECK_NUMBER(options.idle_timeout_ms, 60000);

@@ -65,7 +65,7 @@ for my $size (undef, 2_048, 65_536)
 	push @open, open_some($bridge, AT_ONCE) while @open < CONNECTIONS;
 	is(scalar @open, CONNECTIONS, "$what: ten thousand connections, each served");
 	my $more = memory_kb($bridge) - $before;
-	cmp_ok($more * 1024 / CONNECTIONS, '<', 1.5 * ($size || 12_288) + 2048 + 3072,
+	cmp_ok($more * 1024 / CONNECTIONS, '<', ($size || 10_240) + 1536 + 3072,
 		'... with a bounded memory for each');
 	ok(wait_until(sub { memory_kb($bridge) - $before <= MOST_KB }, 'memory to be given back'),
 		'... and 64 MB for all once they wait');
