@@ -16,6 +16,7 @@
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -109,6 +110,20 @@ pat_index_beginscan(Relation table, Relation index, Snapshot snapshot, int nkeys
 	return index_beginscan(table, index, snapshot, nkeys, 0);
 #endif
 }
+
+/*
+ * Pins the buffer if it holds the page.  From 14 on the server can do so; 16 has another
+ * word for where a table lies.
+ */
+#if PG_VERSION_NUM >= 160000
+#define pat_read_recent_buffer(table, block, recent) \
+	ReadRecentBuffer((table)->rd_locator, MAIN_FORKNUM, block, recent)
+#elif PG_VERSION_NUM >= 140000
+#define pat_read_recent_buffer(table, block, recent) \
+	ReadRecentBuffer((table)->rd_node, MAIN_FORKNUM, block, recent)
+#else
+#define pat_read_recent_buffer(table, block, recent) ((void) (block), false)
+#endif
 
 /* What an update of a row says about the indexes that need a new entry; 16 tells more. */
 #if PG_VERSION_NUM >= 160000

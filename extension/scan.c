@@ -21,6 +21,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "pages.h"
 #include "scan.h"
 
 /*
@@ -69,7 +70,7 @@ go_to_page(PatScan *scan, BlockNumber block)
 {
 	Buffer before = scan->page;
 
-	scan->page = ReleaseAndReadBuffer(before, scan->table, block);
+	scan->page = pat_read_page(scan->table, before, block);
 	if (scan->page != before)
 		heap_page_prune_opt(scan->table, scan->page);
 }
