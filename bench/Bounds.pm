@@ -7,22 +7,21 @@ use warnings;
 use utf8;
 
 my $list = '64 connections, 10 tokens';
-my $wire = 'prepared, 8 clients';
 
 sub http { my ($contender, $metric, $case) = @_; return [ 'http', $case || $list, $contender, $metric ]; }
+sub turns { my ($contender, $tokens) = @_; return [ 'turns', "$tokens tokens", $contender, 'rps' ]; }
 sub backend { my ($contender, $tokens) = @_; return [ 'backend', "$tokens tokens", $contender, 'us' ]; }
 
 # Name, relation, limit, and the two places of a ratio.
 sub ratios
 {
 	my $bridge = http('bridge', 'rps');
-	my $long = http('bridge', 'rps', '64 connections, 1000 tokens');
 	my $good = [ 'refusals', '64 connections, good tokens', 'bridge', 'rps' ];
 	my $alone = [ 'writes', '64 connections, lists alone', 'bridge', 'p99_us' ];
 	my $beside = [ 'writes', '64 connections, lists beside writes', 'bridge', 'p99_us' ];
 	return (
-		[ 'bridge ÷ pgbench of the same function, 10 tokens', '≥', 1.1, $bridge, [ 'wire', $wire, 'list of 10', 'rps' ] ],
-		[ 'bridge ÷ pgbench of the same function, 1000 tokens', '≥', 0.85, $long, [ 'wire', $wire, 'list of 1000', 'rps' ] ],
+		[ 'bridge ÷ pgbench of the same function, 10 tokens', '≥', 1.1, turns('bridge', 10), turns('pgbench', 10) ],
+		[ 'bridge ÷ pgbench of the same function, 1000 tokens', '≥', 0.85, turns('bridge', 1000), turns('pgbench', 1000) ],
 		[ 'bridge ÷ real Unleash', '≥', 45, $bridge, http('unleash', 'rps') ],
 		[ 'bridge ÷ Node + pg', '≥', 3.5, $bridge, http('node', 'rps') ],
 		[ 'bridge ÷ Bun', '≥', 1.3, $bridge, http('bun', 'rps') ],

@@ -171,6 +171,29 @@ measure_uncompared() {
 	BENCH_COMPARE=no load http "64 connections, $1 tokens, bodies not compared" bridge 64 "$seconds"
 }
 
+# The bridge and pgbench in short turns, for the bound between them: both meet the same machine
+# then, which runs of different sections, minutes apart, do not. Records the means of a round.
+measure_in_turn() {
+	local tokens turn
+	for tokens in 10 1000; do
+		: >"$work/turns"
+		for ((turn = 0; turn < turns; turn++)); do
+			results=$work/turns pgbench_run turns '' pgbench 1 "$work/list_$tokens.sql" 8 "$turn_seconds"
+			results=$work/turns seconds=$turn_seconds list bridge "$tokens" 64
+		done
+		record turns "$tokens tokens" pgbench rps "$(sum_of_turns pgbench rps "$turns")"
+		record turns "$tokens tokens" bridge rps "$(sum_of_turns bridge rps "$turns")"
+		record turns "$tokens tokens" bridge wrong "$(sum_of_turns bridge wrong 1)"
+		record turns "$tokens tokens" bridge failed "$(sum_of_turns bridge failed 1)"
+	done
+}
+
+# sum_of_turns CONTENDER METRIC DIVISOR
+sum_of_turns() {
+	awk -F '\t' -v contender="$1" -v metric="$2" -v divisor="$3" \
+		'$3 == contender && $5 == metric { sum += $6 } END { printf "%.1f", sum / divisor }' "$work/turns"
+}
+
 measure_http() {
 	local connections tokens name
 	for tokens in 10 1000; do
