@@ -16,18 +16,12 @@
 #include "crypto.h"
 #include "json_text.h"
 #include "key_file.h"
+#include "long_list.h"
 #include "pats_json.h"
 
 #define JSON_ROOM_AT_FIRST 2048
 #define INT_ROOM           12 /* with a sign, and the NUL that is written behind it */
 #define TIME_ROOM          (PAT_JSON_TIME_LEN + 2)
-
-/* From this length on a list's buffers are worth keeping: where glibc begins to give them back. */
-#define LONG_LIST (32 * 1024)
-
-/* The free memory that a session keeps then, and the largest buffer that it keeps, in bytes. */
-#define MEMORY_KEPT_MAX (8 * 1024 * 1024)
-#define BUFFER_KEPT_MAX (2 * 1024 * 1024)
 
 /* All of a token's JSON but its texts. */
 #define TOKEN_ROOM 256
@@ -109,26 +103,10 @@ pat_json_begin(StringInfo out)
 	out->len = VARHDRSZ;
 }
 
-/*
- * A long list goes through three buffers of its size: ours, the output function's
- * and the protocol's.  glibc would give them back to the kernel after each, and
- * get them anew, page by page, for the next.
- */
-static void
-keep_buffers_of_long_lists(int len)
-{
-	static bool kept = false;
-
-	if (kept || len < LONG_LIST)
-		return;
-	pat_keep_freed_memory(MEMORY_KEPT_MAX, BUFFER_KEPT_MAX);
-	kept = true;
-}
-
 Datum
 pat_json_datum(StringInfo out)
 {
-	keep_buffers_of_long_lists(out->len);
+	pat_suit_list(out->len);
 	SET_VARSIZE(out->data, out->len);
 	return PointerGetDatum(out->data);
 }
