@@ -4,12 +4,16 @@
  *
  * Owns the memory of this session of where pages lay.  It is a guess: the server
  * checks that the buffer still holds the page before it pins it, which saves the look
- * into its table of all buffers with the lock of that.
+ * into its table of all buffers with the lock of that.  What is expected of a page that
+ * is not pinned is a guess, too: it moves the processor's caches, and nothing else.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "pgstat.h"
+#include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
+#include "storage/bufpage.h"
 
 #include "compat.h"
 #include "pages.h"
@@ -25,8 +29,18 @@
  */
 #define LONG_WAY_EACH 17
 
+/* A row of a token, and more: its header, and what lists show of it. */
+#define ROW_LINES 3
+#define LINE      64
+
 static Buffer places[PAGES_MAX];
 static uint32 reads;
+
+static inline Buffer *
+place_of(Relation table, BlockNumber block)
+{
+	return &places[(block ^ RelationGetRelid(table)) % PAGES_MAX];
+}
 
 static bool
 read_from_place(Relation table, BlockNumber block, Buffer place)
@@ -42,7 +56,7 @@ read_from_place(Relation table, BlockNumber block, Buffer place)
 Buffer
 pat_read_page(Relation table, Buffer before, BlockNumber block)
 {
-	Buffer *place = &places[(block ^ RelationGetRelid(table)) % PAGES_MAX];
+	Buffer *place = place_of(table, block);
 
 	if (BufferIsValid(before))
 	{
@@ -53,4 +67,42 @@ pat_read_page(Relation table, Buffer before, BlockNumber block)
 	if (!read_from_place(table, block, *place))
 		*place = ReadBuffer(table, block);
 	return *place;
+}
+
+/* Where the item of a row may lie, in memory that is there in any case; or NULL. */
+static inline const ItemIdData *
+guess_item(Relation table, const ItemPointerData *tid, Page *page)
+{
+	Buffer place = *place_of(table, ItemPointerGetBlockNumberNoCheck(tid));
+	OffsetNumber number = ItemPointerGetOffsetNumberNoCheck(tid);
+
+	if (place <= 0 || number < FirstOffsetNumber || number > MaxHeapTuplesPerPage)
+		return NULL;
+	__builtin_prefetch(GetBufferDescriptor(place - 1));
+	*page = BufferGetPage(place);
+	return PageGetItemId(*page, number);
+}
+
+void
+pat_expect_page(Relation table, const ItemPointerData *tid)
+{
+	Page page;
+	const ItemIdData *item = guess_item(table, tid, &page);
+
+	if (item == NULL)
+		return;
+	__builtin_prefetch(page);
+	__builtin_prefetch(item);
+}
+
+void
+pat_expect_row(Relation table, const ItemPointerData *tid)
+{
+	Page page;
+	const ItemIdData *item = guess_item(table, tid, &page);
+
+	if (item == NULL)
+		return;
+	for (int i = 0; i < ROW_LINES; i++)
+		__builtin_prefetch((char *) page + ItemIdGetOffset(item) + i * LINE);
 }

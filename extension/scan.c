@@ -13,9 +13,11 @@
 
 #include "access/heapam.h"
 #include "access/htup_details.h"
+#include "access/nbtree.h"
 #include "access/relscan.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "catalog/pg_am.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "utils/snapmgr.h"
@@ -23,6 +25,10 @@
 #include "compat.h"
 #include "pages.h"
 #include "scan.h"
+
+/* So many rows ahead of the one that is read its page is expected, and the row itself. */
+#define PAGE_AHEAD 8
+#define ROW_AHEAD  4
 
 /*
  * An index rebuilt after an old snapshot was taken may lack row versions that
@@ -60,6 +66,7 @@ pat_scan_begin(PatScan *scan, PatIndex index, int nkeys, ScanKey keys)
 	for (int i = 0; i < nkeys; i++)
 		keys[i].sk_attno = index_column(scan->index, keys[i].sk_attno);
 	scan->page = InvalidBuffer;
+	scan->is_btree = scan->index->rd_rel->relam == BTREE_AM_OID;
 	scan->scan = pat_index_beginscan(scan->table, scan->index, GetActiveSnapshot(), nkeys);
 	index_rescan(scan->scan, keys, nkeys, NULL, 0);
 }
@@ -90,6 +97,24 @@ find_version(PatScan *scan, ItemPointer tid, HeapTuple row)
 	return found;
 }
 
+/*
+ * Rows of an account lie on pages all over the table, and the processor would wait for
+ * each of them in turn.  The btree has read a page of the index at once, so it is known
+ * which rows come next.
+ */
+static inline void
+look_ahead(const PatScan *scan)
+{
+	const BTScanPosData *read = &((BTScanOpaque) scan->scan->opaque)->currPos;
+	int at = read->itemIndex;
+	int from = at == read->firstItem ? 1 : PAGE_AHEAD;
+
+	for (int i = at + from; i <= at + PAGE_AHEAD && i <= read->lastItem; i++)
+		pat_expect_page(scan->table, &read->items[i].heapTid);
+	if (at + ROW_AHEAD <= read->lastItem)
+		pat_expect_row(scan->table, &read->items[at + ROW_AHEAD].heapTid);
+}
+
 bool
 pat_scan_next(PatScan *scan, HeapTuple row)
 {
@@ -97,6 +122,8 @@ pat_scan_next(PatScan *scan, HeapTuple row)
 
 	while ((tid = index_getnext_tid(scan->scan, ForwardScanDirection)) != NULL)
 	{
+		if (scan->is_btree)
+			look_ahead(scan);
 		go_to_page(scan, ItemPointerGetBlockNumber(tid));
 		if (find_version(scan, tid, row))
 		{
