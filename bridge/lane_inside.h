@@ -21,6 +21,9 @@
 /* From then on it is worth asking whether anybody waits for a call, and how often. */
 #define LANE_PATIENCE_US (100 * CLOCK_US_PER_MS)
 
+/* An answer of so many bytes is a long list: making it outweighs what a statement costs. */
+#define LANE_LONG_LIST (32 * 1024)
+
 /* A connection and the jobs in flight on it: a ring, oldest first. */
 typedef struct Flight
 {
@@ -30,8 +33,9 @@ typedef struct Flight
 	LaneJob *slots[DB_MAX_DEPTH]; /* NULL: nobody waits for this result any more */
 	unsigned first;
 	unsigned count;
-	bool closed;   /* takes no more until all in flight are over: a pooler wants its server */
-	int64_t asked; /* when we last looked whether anybody waits for the oldest */
+	bool long_lists; /* the last answer was one, and nothing was sent since */
+	bool closed;     /* takes no more until all in flight are over: a pooler wants its server */
+	int64_t asked;   /* when we last looked whether anybody waits for the oldest */
 } Flight;
 
 struct Lane

@@ -144,6 +144,14 @@ flight_drop(Lane *lane, Flight *flight, unsigned count)
 	counter_add(&lane->settings.counters->in_flight, -(uint64_t) count);
 }
 
+static bool
+is_long(const DbReply *reply)
+{
+	size_t length;
+
+	return db_reply_column(reply, CALL_COLUMN_RESULT, &length) != NULL && length >= LANE_LONG_LIST;
+}
+
 static void
 flight_answered(void *owner, unsigned number, DbReply *reply)
 {
@@ -152,6 +160,7 @@ flight_answered(void *owner, unsigned number, DbReply *reply)
 	LaneJob *job = flight->slots[flight->first];
 
 	flight_drop(lane, flight, 1);
+	flight->long_lists = is_long(reply);
 	if (job != NULL)
 		lane_finish(lane, job, LANE_ANSWERED, reply);
 	else

@@ -4,6 +4,9 @@
  */
 #include "lane_inside.h"
 
+/* Long lists in flight that keep a session busy until the next batch reaches it. */
+#define BUSY_ENOUGH (DB_MAX_BATCH / 2)
+
 /* Whether a job may go in one statement with others. */
 static bool
 shares(const LaneJob *job)
@@ -12,15 +15,24 @@ shares(const LaneJob *job)
 }
 
 /*
- * Whether a connection can take the first of the queue.  A batch goes to an idle
- * one: what comes while all are busy waits, and makes the next batch larger.
+ * Whether a connection can take a batch, by what it has in flight.  An idle one can:
+ * what comes while all are busy waits, and makes the next batch larger.  A session that
+ * makes long lists gets its next batch before it runs dry: it would be idle for long
+ * while we pass on what it has made.
  */
+static bool
+can_take_batch(const Flight *flight)
+{
+	return flight->count == 0 || (flight->long_lists && flight->count <= BUSY_ENOUGH);
+}
+
+/* Whether a connection can take the first of the queue. */
 static bool
 has_room(const Lane *lane, const Flight *flight)
 {
-	unsigned most = shares(lane->queue_head) ? 1 : flight->settings.depth;
-
-	return flight->count < most && !flight->closed && db_is_up(flight->conn);
+	return flight->count < flight->settings.depth &&
+		   (!shares(lane->queue_head) || can_take_batch(flight)) && !flight->closed &&
+		   db_is_up(flight->conn);
 }
 
 /* The least busy connection that can take the first of the queue, or NULL; and how many can. */
@@ -101,6 +113,7 @@ send_first(Lane *lane, Flight *flight, unsigned most, int64_t now)
 		return;
 	for (unsigned i = 0; i < count; i++)
 		take_off(lane, flight, jobs[i], now);
+	flight->long_lists = false;
 }
 
 static unsigned

@@ -35,6 +35,7 @@ struct DbConn
 struct DbReply
 {
 	int number;
+	size_t length;
 };
 
 /* The connections, by number. */
@@ -45,6 +46,8 @@ extern unsigned fake_replies; /* alive */
 extern void fake_up(unsigned number);
 /* Answer the oldest call in flight with a reply of this number. */
 extern void fake_answer(unsigned number, int reply);
+/* The same with a reply of so many bytes. */
+extern void fake_answer_of(unsigned number, int reply, size_t length);
 /* Skip the open calls of the oldest statement in flight, because it failed or was cancelled. */
 extern void fake_skip(unsigned number);
 /* Lose the connection; hope says whether it is worth waiting for. */

@@ -72,6 +72,35 @@ gathers_while_busy(void)
 	close_lane();
 }
 
+/* A session that makes long lists has its next batch before it runs dry, but not two. */
+static void
+feeds_who_makes_long_lists(void)
+{
+	const size_t is_long = 32 * 1024;
+
+	open_lane(true, 1, 6, 8);
+	fake_up(0);
+	for (int i = 0; i < 4; i++)
+		submit_batched(i, &batched);
+	lane_pump(lane);
+	submit_batched(4, &batched);
+	fake_answer_of(0, 10, is_long - 1);
+	lane_pump(lane);
+	CHECK_TEXT(batches(0), "0123");
+	fake_answer_of(0, 11, is_long);
+	lane_pump(lane);
+	CHECK_TEXT(batches(0), "0123|4");
+	submit_batched(5, &batched);
+	submit_batched(6, &batched);
+	lane_pump(lane);
+	CHECK_TEXT(batches(0), "0123|4");
+	fake_answer_of(0, 12, is_long);
+	lane_pump(lane);
+	CHECK_TEXT(batches(0), "0123|4|56");
+	CHECK(answered(2, 12) && waits(3));
+	close_lane();
+}
+
 /* Nobody is told that a batch failed: each is sent alone, in the old order, before others. */
 static void
 sends_failed_batches_one_by_one(void)
@@ -173,6 +202,7 @@ test_lane_batches(void)
 {
 	sends_batches();
 	gathers_while_busy();
+	feeds_who_makes_long_lists();
 	sends_failed_batches_one_by_one();
 	never_sends_more_than_a_connection_takes();
 	sends_lost_batches_once_more();
