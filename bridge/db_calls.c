@@ -69,14 +69,22 @@ statement(DbConn *conn, const Call *call)
 	return conn->statements[call->id];
 }
 
+/* Answers come as they are; the server would copy them to make text of them. */
+static int
+result_format(const Call *call)
+{
+	return call->shape == CALL_ANSWER ? FORMAT_BINARY : FORMAT_TEXT;
+}
+
 /* Parse, Bind and Execute: the next transaction may find another server behind the pooler. */
 static bool
 send_unprepared(DbConn *conn, const Call *call, const Params *params)
 {
 	const char *sql = statement(conn, call);
 
-	return sql != NULL && PQsendQueryParams(conn->pg, sql, call->nparams, NULL, params->values,
-											params->lengths, params->formats, FORMAT_TEXT) == 1;
+	return sql != NULL &&
+		   PQsendQueryParams(conn->pg, sql, call->nparams, NULL, params->values, params->lengths,
+							 params->formats, result_format(call)) == 1;
 }
 
 /* Bind and Execute. */
@@ -86,7 +94,7 @@ send_execute(DbConn *conn, const Call *call, const Params *params)
 	if (conn->settings->pooled)
 		return send_unprepared(conn, call, params);
 	return PQsendQueryPrepared(conn->pg, call->function, call->nparams, params->values,
-							   params->lengths, params->formats, FORMAT_TEXT) == 1;
+							   params->lengths, params->formats, result_format(call)) == 1;
 }
 
 static bool

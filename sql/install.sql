@@ -35,7 +35,7 @@ WHERE e.extname = 'pat' AND c.relkind IN ('r', 'S') AND c.oid <> ALL (e.extconfi
 SELECT p.oid::regprocedure
 FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass
     JOIN pg_extension e ON d.refobjid = e.oid JOIN pg_language l ON l.oid = p.prolang
-WHERE e.extname = 'pat' AND l.lanname <> 'c'
+WHERE e.extname = 'pat' AND l.lanname NOT IN ('c', 'internal')
   AND ('search_path=pg_catalog, pg_temp' <> ALL (coalesce(p.proconfig, '{}'))
        OR p.prosecdef AND NOT 'caller_token' = ANY (p.proargnames));
 

@@ -495,6 +495,21 @@ is($made->{status}, '201', 'a body in chunks of one byte');
 is(from_json($made->{body})->{username}, 'chunked', '... has arrived');
 ok($chunks->goes_on, '... and the connection goes on');
 
+# ---- a database of another encoding --------------------------------------------------------------
+
+$node->safe_psql('postgres', "CREATE DATABASE latin1 ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+create_extension($node, 'latin1');
+$node->safe_psql('latin1', <<~'SQL');
+	SELECT pat_create_admin_token('root', '*:*.latin1-root');
+	SELECT pat_create_token(pat_create_account('bot'), E'caf\xe9');
+	SQL
+my $latin1 = PatBridge->start($node, database => 'latin1');
+my $bot = $node->safe_psql('latin1', "SELECT id FROM pat_account WHERE username = 'bot'");
+my $list = http_call($latin1->url("$accounts/$bot/token"), token => '*:*.latin1-root');
+is($list->{status}, '200', 'a database of another encoding');
+is(from_json($list->{body})->{pats}[0]{description}, "caf\x{e9}", '... is heard in UTF-8');
+$latin1->stop_ok;
+
 # ---- without an account ------------------------------------------------------------------------
 
 is_json_answer($bridge->get('/health'), 200, '{"health":"GOOD"}', 'health');
