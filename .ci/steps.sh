@@ -20,6 +20,7 @@ skipped=0
 open_steps() {
 	local script=$1 purposes=$2
 	shift 2
+	[ -z "${T:-}" ] || [ -n "${ONLY:-}" ] || die "T names tests of the step that ONLY names: ONLY is missing"
 	if [ "${1:-}" != --work ]; then move_to_copy "$script" "$purposes" "$@"; fi
 	work=$2
 	steps=${ONLY:-$all_steps}

@@ -1,9 +1,6 @@
 /*
  * request_memory.c
- *		The memory of requests: of those that have ended some is kept.
- *
- * The next request has it sooner than malloc finds some, which is asked for as
- * many pieces for each answer as for nothing else.
+ *		The memory of requests: of those that have ended some is kept for the next.
  */
 #include "request.h"
 

@@ -26,8 +26,9 @@ my $list = sql_list($node, $sample->{account}, $admin);
 my $ask_health = PatWire::request('GET', '/health');
 my $ask_list = PatWire::request('GET', $path, token => $admin);
 my $holder = PatHolder->new($node);
-my @options = ('--max-header-size', '18944', '--workers', '1', '--idle-timeout', '600s', '--client-timeout', '600s',
-	'--request-timeout', '120s', '--admin-listen', '127.0.0.1:0');
+my @options = (
+	'--max-header-size', '18944', '--workers', '1', '--idle-timeout', '600s', '--client-timeout',
+	'600s', '--request-timeout', '120s', '--admin-listen', '127.0.0.1:0');
 
 # The address sanitizer would keep what is freed, and so hide what goes back.
 my %env = (
