@@ -12,9 +12,11 @@ use Test::More;
 
 PatBridge->binary;
 
-# Runs it with a directory of our own for what it makes, so that we see what it leaves.
+# Runs it with a directory of our own for what it makes, so that we see what it leaves; and as from a
+# terminal, for a shell hears no signal that was ignored when it started, as in the background of another.
 sub start_serve
 {
+	local @SIG{qw(INT TERM)} = ('DEFAULT') x 2;
 	my $work = PostgreSQL::Test::Utils::tempdir_short();
 	my %serve = (work => $work, output => '', errors => '');
 	$serve{run} = IPC::Run::start([ 'bash', source_dir() . '/.ci/serve', '--work', $work ],
