@@ -75,7 +75,7 @@ for my $size (undef, 2_048, 65_536)
 	sysread $open[0], my $again, 65536;
 	like($again, qr/GOOD/, '... the oldest of them included');
 	my $less = memory_kb($bridge) - $before;
-	note(sprintf '%s: %.0f MB for all as they were opened, %.0f MB now', $what, $more / 1024, $less / 1024);
+	note(sprintf 'figure: %s: %.0f MB for all as they were opened, %.0f MB now', $what, $more / 1024, $less / 1024);
 	close $_ for @open;
 	wait_until(
 		sub {
