@@ -17,7 +17,6 @@
 #include "access/relscan.h"
 #include "access/table.h"
 #include "access/transam.h"
-#include "catalog/pg_am.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "utils/snapmgr.h"
@@ -66,7 +65,6 @@ pat_scan_begin(PatScan *scan, PatIndex index, int nkeys, ScanKey keys)
 	for (int i = 0; i < nkeys; i++)
 		keys[i].sk_attno = index_column(scan->index, keys[i].sk_attno);
 	scan->page = InvalidBuffer;
-	scan->is_btree = scan->index->rd_rel->relam == BTREE_AM_OID;
 	scan->scan = pat_index_beginscan(scan->table, scan->index, GetActiveSnapshot(), nkeys);
 	index_rescan(scan->scan, keys, nkeys, NULL, 0);
 }
@@ -99,8 +97,8 @@ find_version(PatScan *scan, ItemPointer tid, HeapTuple row)
 
 /*
  * Rows of an account lie on pages all over the table, and the processor would wait for
- * each of them in turn.  The btree has read a page of the index at once, so it is known
- * which rows come next.
+ * each of them in turn.  The index, a btree (relations.c takes no other), has read a page
+ * of its own at once, so it is known which rows come next.
  */
 static inline void
 look_ahead(const PatScan *scan)
@@ -122,8 +120,7 @@ pat_scan_next(PatScan *scan, HeapTuple row)
 
 	while ((tid = index_getnext_tid(scan->scan, ForwardScanDirection)) != NULL)
 	{
-		if (scan->is_btree)
-			look_ahead(scan);
+		look_ahead(scan);
 		go_to_page(scan, ItemPointerGetBlockNumber(tid));
 		if (find_version(scan, tid, row))
 		{

@@ -22,7 +22,6 @@ typedef struct PatScan
 	Relation table;
 	Relation index;
 	IndexScanDesc scan;
-	bool is_btree;
 	Buffer page; /* of the row that was returned last; pinned */
 } PatScan;
 
