@@ -21,9 +21,6 @@
 /* From then on it is worth asking whether anybody waits for a call, and how often. */
 #define LANE_PATIENCE_US (100 * CLOCK_US_PER_MS)
 
-/* An answer of so many bytes is a long list: making it outweighs what a statement costs. */
-#define LANE_LONG_LIST (32 * 1024)
-
 /* A connection and the jobs in flight on it: a ring, oldest first. */
 typedef struct Flight
 {

@@ -12,6 +12,9 @@
 /* Sooner behind a call that nobody waited for: whatever held that one up holds up the next. */
 #define LANE_NEXT_US (10 * CLOCK_US_PER_MS)
 
+/* An answer of so many bytes is a long list: making it outweighs what a statement costs. */
+#define LONG_LIST (32 * 1024)
+
 _Static_assert(LANE_STOPPED + 1 == COUNTERS_LANE_ENDS, "each end of a job has its counter");
 
 static void flight_answered(void *owner, unsigned number, DbReply *reply);
@@ -149,7 +152,7 @@ is_long(const DbReply *reply)
 {
 	size_t length;
 
-	return db_reply_column(reply, CALL_COLUMN_RESULT, &length) != NULL && length >= LANE_LONG_LIST;
+	return db_reply_column(reply, CALL_COLUMN_RESULT, &length) != NULL && length >= LONG_LIST;
 }
 
 static void

@@ -4,6 +4,9 @@
  */
 #include "lane_probe.h"
 
+/* The shortest list that counts as long. */
+#define LONG_LIST (32 * 1024)
+
 static const Call batched = {1, "g", "$1::text[]", 1, CALL_ANSWER};
 static const Call batched_too = {2, "h", "$1::text[]", 1, CALL_ANSWER};
 
@@ -76,28 +79,46 @@ gathers_while_busy(void)
 static void
 feeds_who_makes_long_lists(void)
 {
-	const size_t is_long = 32 * 1024;
-
 	open_lane(true, 1, 6, 8);
 	fake_up(0);
 	for (int i = 0; i < 4; i++)
 		submit_batched(i, &batched);
 	lane_pump(lane);
 	submit_batched(4, &batched);
-	fake_answer_of(0, 10, is_long - 1);
+	fake_answer_of(0, 10, LONG_LIST - 1);
 	lane_pump(lane);
 	CHECK_TEXT(batches(0), "0123");
-	fake_answer_of(0, 11, is_long);
+	fake_answer_of(0, 11, LONG_LIST);
 	lane_pump(lane);
 	CHECK_TEXT(batches(0), "0123|4");
 	submit_batched(5, &batched);
 	submit_batched(6, &batched);
 	lane_pump(lane);
 	CHECK_TEXT(batches(0), "0123|4");
-	fake_answer_of(0, 12, is_long);
+	fake_answer_of(0, 12, LONG_LIST);
 	lane_pump(lane);
 	CHECK_TEXT(batches(0), "0123|4|56");
 	CHECK(answered(2, 12) && waits(3));
+	close_lane();
+}
+
+/* Nor before: what comes while it has enough to do makes the next batch larger. */
+static void
+lets_who_has_enough_be(void)
+{
+	open_lane(true, 1, 64, 16);
+	fake_up(0);
+	for (int i = 0; i < 14; i++)
+		submit_batched(i, &batched);
+	lane_pump(lane);
+	submit_batched(14, &batched);
+	fake_answer_of(0, 10, LONG_LIST);
+	lane_pump(lane);
+	CHECK_TEXT(batches(0), "0123456789abcd");
+	submit_batched(15, &batched);
+	fake_answer_of(0, 11, LONG_LIST);
+	lane_pump(lane);
+	CHECK_TEXT(batches(0), "0123456789abcd|ef");
 	close_lane();
 }
 
@@ -203,6 +224,7 @@ test_lane_batches(void)
 	sends_batches();
 	gathers_while_busy();
 	feeds_who_makes_long_lists();
+	lets_who_has_enough_be();
 	sends_failed_batches_one_by_one();
 	never_sends_more_than_a_connection_takes();
 	sends_lost_batches_once_more();

@@ -7,7 +7,8 @@
 #include <string.h>
 
 const Call call = {0, "f", "$1", 1, CALL_JSON};
-static const char *const names[JOBS] = {"0", "1", "2", "3", "4", "5", "6", "7"};
+static const char *const names[JOBS] = {"0", "1", "2", "3", "4", "5", "6", "7",
+										"8", "9", "a", "b", "c", "d", "e", "f"};
 Probe probes[JOBS];
 Lane *lane;
 LaneCounters counters;

@@ -13,7 +13,7 @@
 #include "fake_db.h"
 #include "test.h"
 
-#define JOBS 8
+#define JOBS 16
 
 /* lane_jobs.c asks after a client from then on. */
 #define PATIENCE (100 * CLOCK_US_PER_MS)
@@ -51,7 +51,7 @@ extern bool ended(int number, LaneEnd end);
 extern bool answered(int number, int reply);
 extern bool waits(int number);
 
-/* What was sent on a connection, in order, as a word of digits; with a bar between statements. */
+/* What was sent on a connection, in order, as hexadecimal digits; with a bar between statements. */
 extern const char *sent(unsigned conn);
 extern const char *batches(unsigned conn);
 
