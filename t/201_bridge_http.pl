@@ -505,9 +505,9 @@ $node->safe_psql('latin1', <<~'SQL');
 	SQL
 my $latin1 = PatBridge->start($node, database => 'latin1');
 my $bot = $node->safe_psql('latin1', "SELECT id FROM pat_account WHERE username = 'bot'");
-my $list = http_call($latin1->url("$accounts/$bot/token"), token => '*:*.latin1-root');
-is($list->{status}, '200', 'a database of another encoding');
-is(from_json($list->{body})->{pats}[0]{description}, "caf\x{e9}", '... is heard in UTF-8');
+my $heard = http_call($latin1->url("$accounts/$bot/token"), token => '*:*.latin1-root');
+is($heard->{status}, '200', 'a database of another encoding');
+is(from_json($heard->{body})->{pats}[0]{description}, "caf\x{e9}", '... is heard in UTF-8');
 $latin1->stop_ok;
 
 # ---- without an account ------------------------------------------------------------------------
