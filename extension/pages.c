@@ -69,40 +69,47 @@ pat_read_page(Relation table, Buffer before, BlockNumber block)
 	return *place;
 }
 
-/* Where the item of a row may lie, in memory that is there in any case; or NULL. */
-static inline const ItemIdData *
-guess_item(Relation table, const ItemPointerData *tid, Page *page)
+/*
+ * Where a row's page was last; its item then lies in memory that is there in any case,
+ * whatever the buffer holds by now.  Else InvalidBuffer.
+ */
+static inline Buffer
+guess(Relation table, const ItemPointerData *tid)
 {
 	Buffer place = *place_of(table, ItemPointerGetBlockNumberNoCheck(tid));
 	OffsetNumber number = ItemPointerGetOffsetNumberNoCheck(tid);
+	bool fits = number >= FirstOffsetNumber && number <= MaxHeapTuplesPerPage;
 
-	if (place <= 0 || number < FirstOffsetNumber || number > MaxHeapTuplesPerPage)
-		return NULL;
-	__builtin_prefetch(GetBufferDescriptor(place - 1));
-	*page = BufferGetPage(place);
-	return PageGetItemId(*page, number);
+	return fits && !BufferIsLocal(place) ? place : InvalidBuffer;
+}
+
+static inline const ItemIdData *
+item_of(Buffer place, const ItemPointerData *tid)
+{
+	return PageGetItemId(BufferGetPage(place), ItemPointerGetOffsetNumberNoCheck(tid));
 }
 
 void
 pat_expect_page(Relation table, const ItemPointerData *tid)
 {
-	Page page;
-	const ItemIdData *item = guess_item(table, tid, &page);
+	Buffer place = guess(table, tid);
 
-	if (item == NULL)
+	if (!BufferIsValid(place))
 		return;
-	__builtin_prefetch(page);
-	__builtin_prefetch(item);
+	__builtin_prefetch(GetBufferDescriptor(place - 1));
+	__builtin_prefetch(BufferGetPage(place));
+	__builtin_prefetch(item_of(place, tid));
 }
 
 void
 pat_expect_row(Relation table, const ItemPointerData *tid)
 {
-	Page page;
-	const ItemIdData *item = guess_item(table, tid, &page);
+	Buffer place = guess(table, tid);
+	const char *row;
 
-	if (item == NULL)
+	if (!BufferIsValid(place))
 		return;
+	row = (const char *) BufferGetPage(place) + ItemIdGetOffset(item_of(place, tid));
 	for (int i = 0; i < ROW_LINES; i++)
-		__builtin_prefetch((char *) page + ItemIdGetOffset(item) + i * LINE);
+		__builtin_prefetch(row + i * LINE);
 }
