@@ -57,6 +57,7 @@ typedef struct Batch
 	Texts ids;
 	Texts headers;
 	Known known;
+	PatOpenScans scans;
 } Batch;
 
 typedef const PatRefusal *(*CheckCaller)(const PatCaller *caller);
@@ -184,6 +185,18 @@ text_at(const Texts *texts, uint64 n)
 	return texts->nulls[n] ? NULL : DatumGetTextPP(texts->values[n]);
 }
 
+static void
+close_scans(Datum batch)
+{
+	pat_scans_close(&((Batch *) DatumGetPointer(batch))->scans);
+}
+
+static ExprContext *
+statement_of(FunctionCallInfo fcinfo)
+{
+	return ((ReturnSetInfo *) fcinfo->resultinfo)->econtext;
+}
+
 /* In memory that lasts for the whole statement, and so do the arrays. */
 static void
 begin_batch(FunctionCallInfo fcinfo, FuncCallContext *context)
@@ -200,12 +213,40 @@ begin_batch(FunctionCallInfo fcinfo, FuncCallContext *context)
 						errmsg("there are %d ids and %d caller tokens", batch->ids.count,
 							   batch->headers.count),
 						errhidestmt(true), errhidecontext(true)));
+	batch->scans.memory = CurrentMemoryContext;
 	context->user_fctx = batch;
 	context->max_calls = (uint64) batch->headers.count;
 	MemoryContextSwitchTo(caller_context);
+	/* For a statement that ends before all requests are answered, as by LIMIT. */
+	RegisterExprContextCallback(statement_of(fcinfo), close_scans, PointerGetDatum(batch));
+}
+
+static void
+end_batch(FunctionCallInfo fcinfo, Batch *batch)
+{
+	UnregisterExprContextCallback(statement_of(fcinfo), close_scans, PointerGetDatum(batch));
+	close_scans(PointerGetDatum(batch));
 }
 
 typedef Datum (*AnswerNth)(Batch *batch, uint64 n);
+
+static Datum
+answer_keeping_scans(Batch *batch, uint64 n, AnswerNth answer_nth)
+{
+	volatile Datum row;
+
+	pat_scans_keep(&batch->scans);
+	PG_TRY();
+	{
+		row = answer_nth(batch, n);
+	}
+	PG_FINALLY();
+	{
+		pat_scans_keep(NULL);
+	}
+	PG_END_TRY();
+	return row;
+}
 
 static Datum
 answer_next(FunctionCallInfo fcinfo, AnswerNth answer_nth)
@@ -220,8 +261,11 @@ answer_next(FunctionCallInfo fcinfo, AnswerNth answer_nth)
 	}
 	context = SRF_PERCALL_SETUP();
 	if (context->call_cntr >= context->max_calls)
+	{
+		end_batch(fcinfo, context->user_fctx);
 		SRF_RETURN_DONE(context);
-	row = answer_nth(context->user_fctx, context->call_cntr);
+	}
+	row = answer_keeping_scans(context->user_fctx, context->call_cntr, answer_nth);
 	SRF_RETURN_NEXT(context, row);
 }
 

@@ -30,7 +30,6 @@
 #include "relations.h"
 
 #define N_TABLES          (PAT_JWT_KEY + 1)
-#define N_INDEXES         (PAT_PERMISSION_BY_ROLE + 1)
 #define INDEX_COLUMNS_MAX 2
 
 typedef struct TableSpec
@@ -66,7 +65,7 @@ static const TableSpec table_specs[N_TABLES] = {
 					  "created_at", "retired_at"}},
 };
 
-static const IndexSpec index_specs[N_INDEXES] = {
+static const IndexSpec index_specs[PAT_INDEXES] = {
 	[PAT_ACCOUNT_BY_ID] = {PAT_ACCOUNT, 1, {Anum_pat_account_id}, 0},
 	[PAT_ACCOUNT_BY_USERNAME] = {PAT_ACCOUNT,
 								 1,
@@ -92,9 +91,9 @@ typedef struct Locked
 static Oid api_function = InvalidOid;
 static Oid schema = InvalidOid;
 static Oid table_oids[N_TABLES];
-static Oid index_oids[N_INDEXES];
+static Oid index_oids[PAT_INDEXES];
 static Locked table_locked[N_TABLES];
-static Locked index_locked[N_INDEXES];
+static Locked index_locked[PAT_INDEXES];
 static bool indexes_known[N_TABLES];
 static uint64 changes = 0; /* invalidations seen that bear on our tables */
 static bool callback_registered = false;
@@ -252,7 +251,7 @@ find_indexes(PatTable table, Relation rel)
 
 	check_is_heap(rel);
 	check_columns(rel, &table_specs[table]);
-	for (int i = 0; i < N_INDEXES; i++)
+	for (int i = 0; i < PAT_INDEXES; i++)
 		if (index_specs[i].table == table)
 		{
 			index_oids[i] = find_index(rel, &index_specs[i]);

@@ -86,6 +86,8 @@ typedef enum PatIndex
 	PAT_PERMISSION_BY_ROLE /* and then by permission */
 } PatIndex;
 
+#define PAT_INDEXES (PAT_PERMISSION_BY_ROLE + 1)
+
 /*
  * Say in which schema the tables are: that of the SQL function being called.
  * Every entry point that reads tables does this first.

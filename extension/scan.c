@@ -8,6 +8,9 @@
  * Owns the pin of the page that the last row is on; what a function opens it
  * closes, and an error lets the resource owner do so.  Locks are kept until the end
  * of the transaction, as every query keeps them: a row's place, once read, stays good.
+ *
+ * To open a scan costs about as much as to read a row or two by it.  So a statement
+ * with many requests (answer.c) lends us memory where each waits for the next request.
  */
 #include "postgres.h"
 
@@ -28,6 +31,8 @@
 /* So many rows ahead of the one that is read its page is expected, and the row itself. */
 #define PAGE_AHEAD 8
 #define ROW_AHEAD  4
+
+static PatOpenScans *kept = NULL;
 
 /*
  * An index rebuilt after an old snapshot was taken may lack row versions that
@@ -57,15 +62,51 @@ index_column(Relation index, AttrNumber attnum)
 	elog(ERROR, "index \"%s\" does not carry column %d", RelationGetRelationName(index), attnum);
 }
 
+static void
+open_scan(PatScan *scan, PatIndex index, int nkeys)
+{
+	MemoryContext before = CurrentMemoryContext;
+
+	scan->by = index;
+	scan->index = pat_index_open(index, &scan->table);
+	check_index_usable(scan->index);
+	if (kept != NULL)
+		MemoryContextSwitchTo(kept->memory);
+	scan->scan = pat_index_beginscan(scan->table, scan->index, GetActiveSnapshot(), nkeys);
+	MemoryContextSwitchTo(before);
+}
+
+static void
+close_scan(PatScan *scan)
+{
+	index_endscan(scan->scan);
+	index_close(scan->index, NoLock);
+	table_close(scan->table, NoLock);
+	scan->scan = NULL;
+}
+
+/* Takes the open scan, if there is one that suits. */
+static bool
+take_open(PatScan *scan, PatIndex index, int nkeys)
+{
+	PatScan *open = kept == NULL ? NULL : &kept->scans[index];
+
+	if (open == NULL || open->scan == NULL || open->scan->numberOfKeys != nkeys ||
+		open->scan->xs_snapshot != GetActiveSnapshot())
+		return false;
+	*scan = *open;
+	open->scan = NULL;
+	return true;
+}
+
 void
 pat_scan_begin(PatScan *scan, PatIndex index, int nkeys, ScanKey keys)
 {
-	scan->index = pat_index_open(index, &scan->table);
-	check_index_usable(scan->index);
+	if (!take_open(scan, index, nkeys))
+		open_scan(scan, index, nkeys);
 	for (int i = 0; i < nkeys; i++)
 		keys[i].sk_attno = index_column(scan->index, keys[i].sk_attno);
 	scan->page = InvalidBuffer;
-	scan->scan = pat_index_beginscan(scan->table, scan->index, GetActiveSnapshot(), nkeys);
 	index_rescan(scan->scan, keys, nkeys, NULL, 0);
 }
 
@@ -137,7 +178,22 @@ pat_scan_end(PatScan *scan)
 {
 	if (BufferIsValid(scan->page))
 		ReleaseBuffer(scan->page);
-	index_endscan(scan->scan);
-	index_close(scan->index, NoLock);
-	table_close(scan->table, NoLock);
+	if (kept != NULL && kept->scans[scan->by].scan == NULL)
+		kept->scans[scan->by] = *scan;
+	else
+		close_scan(scan);
+}
+
+void
+pat_scans_keep(PatOpenScans *open)
+{
+	kept = open;
+}
+
+void
+pat_scans_close(PatOpenScans *open)
+{
+	for (int i = 0; i < PAT_INDEXES; i++)
+		if (open->scans[i].scan != NULL)
+			close_scan(&open->scans[i]);
 }

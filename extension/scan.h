@@ -19,11 +19,22 @@
 
 typedef struct PatScan
 {
+	PatIndex by;
 	Relation table;
 	Relation index;
 	IndexScanDesc scan;
 	Buffer page; /* of the row that was returned last; pinned */
 } PatScan;
+
+/*
+ * Scans that a statement with many requests keeps open from one request to the next.
+ * All zeros but for the memory, which lasts as long as the statement.
+ */
+typedef struct PatOpenScans
+{
+	MemoryContext memory;
+	PatScan scans[PAT_INDEXES]; /* by what they look up; without a descriptor: not open */
+} PatOpenScans;
 
 /*
  * The keys carry attribute numbers of the table, as for the server's systable_beginscan;
@@ -36,5 +47,14 @@ extern void pat_scan_begin(PatScan *scan, PatIndex index, int nkeys, ScanKey key
 extern bool pat_scan_next(PatScan *scan, HeapTuple row);
 
 extern void pat_scan_end(PatScan *scan);
+
+/*
+ * Until the next call of this, scans that end stay open in these, and those that begin
+ * are taken from them; NULL: each is opened and closed.  Errors do not end it.
+ */
+extern void pat_scans_keep(PatOpenScans *open);
+
+/* After an error the server has closed them. */
+extern void pat_scans_close(PatOpenScans *open);
 
 #endif /* PAT_SCAN_H */

@@ -93,6 +93,29 @@ ROLLBACK TO refused;
 SELECT pat_answer_list('{{x,y},{z,u}}'::text[]);
 ROLLBACK TO refused;
 
+-- a statement that ends early, at a row that fails, or again and again leaves nothing open
+SELECT pg_temp.first_line(pat_answer_list(ARRAY['user:regress-person', 'user:unknown', 'user:regress-viewer'])) LIMIT 2;
+SELECT pg_temp.first_line(pat_answer_list(ARRAY['user:regress-viewer', 'user:regress-person'])), 1 / (2 - generate_series(1, 2));
+ROLLBACK TO refused;
+SELECT n, (SELECT pg_temp.first_line(answer)
+           FROM (SELECT pat_answer_list_for_service_account(ARRAY[n::text, :'bot'], ARRAY['user:unknown', '*:*.regress-root']) AS answer OFFSET n) AS late
+           LIMIT 1) AS answer
+FROM generate_series(0, 2) AS n;
+DROP INDEX pat_token_account_id_id_idx;
+SELECT pat_answer_list(ARRAY['user:regress-viewer', 'user:regress-person']);
+ROLLBACK TO refused;
+SELECT pg_temp.first_line(pat_answer_list('user:regress-viewer'));
+-- two statements at once, one of them left behind, and a change meanwhile: each sees what it saw when it began
+DECLARE early CURSOR FOR SELECT pg_temp.first_line(pat_answer_list(array_fill('user:regress-person'::text, ARRAY[3])));
+DECLARE left_behind CURSOR FOR SELECT pg_temp.first_line(pat_answer_list(array_fill('user:regress-viewer'::text, ARRAY[3])));
+FETCH early;
+FETCH left_behind;
+UPDATE pat_token SET secret_hash = sha256('user:regress-renamed') WHERE secret_hash = sha256('user:regress-person');
+SELECT pg_temp.first_line(pat_answer_list(ARRAY['user:regress-person', 'user:regress-renamed']));
+FETCH ALL early;
+CLOSE left_behind;
+ROLLBACK TO refused;
+
 -- the same of functions that raise, beside the call and to the end of the transaction
 SELECT made IS NOT NULL AS made, pg_temp.first_line('200 ' || pat_last_caller())
 FROM pat_create('{"description":"d","expiresAt":"2099-01-01T00:00:00Z"}', 'user:regress-person') AS made;
