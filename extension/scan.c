@@ -65,13 +65,13 @@ index_column(Relation index, AttrNumber attnum)
 static void
 open_scan(PatScan *scan, PatIndex index, int nkeys)
 {
-	MemoryContext before = CurrentMemoryContext;
+	MemoryContext before;
 
 	scan->by = index;
+	scan->memory = kept != NULL ? kept->memory : CurrentMemoryContext;
 	scan->index = pat_index_open(index, &scan->table);
 	check_index_usable(scan->index);
-	if (kept != NULL)
-		MemoryContextSwitchTo(kept->memory);
+	before = MemoryContextSwitchTo(scan->memory);
 	scan->scan = pat_index_beginscan(scan->table, scan->index, GetActiveSnapshot(), nkeys);
 	MemoryContextSwitchTo(before);
 }
@@ -154,12 +154,23 @@ look_ahead(const PatScan *scan)
 		pat_expect_row(scan->table, &read->items[at + ROW_AHEAD].heapTid);
 }
 
+/* A btree makes itself room for what it finds dead when it finds the first, and keeps it. */
+static inline ItemPointer
+next_place(PatScan *scan)
+{
+	MemoryContext before = MemoryContextSwitchTo(scan->memory);
+	ItemPointer tid = index_getnext_tid(scan->scan, ForwardScanDirection);
+
+	MemoryContextSwitchTo(before);
+	return tid;
+}
+
 bool
 pat_scan_next(PatScan *scan, HeapTuple row)
 {
 	ItemPointer tid;
 
-	while ((tid = index_getnext_tid(scan->scan, ForwardScanDirection)) != NULL)
+	while ((tid = next_place(scan)) != NULL)
 	{
 		look_ahead(scan);
 		go_to_page(scan, ItemPointerGetBlockNumber(tid));

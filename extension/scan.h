@@ -23,7 +23,8 @@ typedef struct PatScan
 	Relation table;
 	Relation index;
 	IndexScanDesc scan;
-	Buffer page; /* of the row that was returned last; pinned */
+	MemoryContext memory; /* that the index may use for as long as the scan is open */
+	Buffer page;          /* of the row that was returned last; pinned */
 } PatScan;
 
 /*

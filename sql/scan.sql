@@ -47,6 +47,29 @@ RELEASE before;
 SELECT count(*) FROM pg_temp.locks();
 COMMIT;
 
+-- What is found dead the index is told of, by each request of a statement: the next one passes it by.
+BEGIN;
+CREATE TEMP TABLE regress_bots AS SELECT pat_create_account('regress-bot-' || n) AS id FROM generate_series(1, 20) n;
+SELECT count(pat_create_token(id, 'token ' || n)) FROM regress_bots, generate_series(1, 40) n;
+ALTER TABLE pat_token SET (autovacuum_enabled = off);
+COMMIT;
+DELETE FROM pat_token USING regress_bots WHERE account_id = regress_bots.id AND description ~ '[1-6]$';
+CREATE FUNCTION pg_temp.read_by_index() RETURNS bigint LANGUAGE sql AS
+$$ SELECT pg_stat_get_xact_tuples_returned('pat_token_account_id_id_idx'::regclass) $$;
+CREATE FUNCTION pg_temp.list_all() RETURNS bigint LANGUAGE sql AS
+$$ SELECT sum(json_array_length(substring(answer, E'\n(.*)')::json->'pats'))
+   FROM (SELECT array_agg(id::text) AS ids FROM regress_bots) AS bots,
+        ROWS FROM (unnest(ids), pat_answer_list_for_service_account(ids, array_fill('*:*.regress-scan'::text, ARRAY[20]))) AS list (id, answer) $$;
+BEGIN;
+SELECT pg_temp.read_by_index() AS before \gset
+SELECT pg_temp.list_all(), pg_temp.read_by_index() - :before AS read_at_first;
+SELECT pg_temp.read_by_index() AS before \gset
+SELECT pg_temp.list_all(), pg_temp.read_by_index() - :before AS read_again;
+COMMIT;
+DELETE FROM pat_token USING regress_bots WHERE account_id = regress_bots.id;
+DELETE FROM pat_account USING regress_bots WHERE pat_account.id = regress_bots.id;
+ALTER TABLE pat_token RESET (autovacuum_enabled);
+
 -- An index that is not what the catalog says of it: no list rather than another account's tokens.
 BEGIN;
 SELECT id AS token FROM pat_token WHERE account_id = :bot LIMIT 1 \gset
