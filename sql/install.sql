@@ -21,7 +21,7 @@ WHERE e.extname = 'pat' AND has_function_privilege('pg_monitor', p.oid, 'EXECUTE
 SELECT pg_describe_object(d.classid, d.objid, 0)
 FROM pg_depend d JOIN pg_extension e ON d.refobjid = e.oid AND d.refclassid = 'pg_extension'::regclass
 WHERE e.extname = 'pat' AND d.deptype = 'e'
-  AND (d.classid = 'pg_proc'::regclass
+  AND (d.classid IN ('pg_proc'::regclass, 'pg_type'::regclass, 'pg_cast'::regclass)
        OR d.classid = 'pg_class'::regclass AND (SELECT relkind FROM pg_class WHERE oid = d.objid) IN ('r', 'v'))
   AND obj_description(d.objid, d.classid::regclass::name) IS NULL;
 

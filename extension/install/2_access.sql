@@ -87,6 +87,7 @@ CREATE TYPE pat_answer (
 COMMENT ON TYPE pat_answer IS
 'Answer of pat_answer_list_for_service_account(text[], text[]) or pat_answer_list(text[]): text, and taken for it wherever text is wanted.';
 CREATE CAST (pat_answer AS text) WITHOUT FUNCTION AS IMPLICIT;
+COMMENT ON CAST (pat_answer AS text) IS 'The same bytes: an answer is text.';
 
 CREATE FUNCTION pat_answer_list_for_service_account(ids text[], caller_tokens text[]) RETURNS SETOF pat_answer
     LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
