@@ -17,6 +17,15 @@ submit_batched(int number, const Call *which)
 	probes[number].job.call = which;
 }
 
+/* So many that wait at the same time, from the first on. */
+static void
+submit_together(int count)
+{
+	for (int i = 0; i < count; i++)
+		submit_batched(i, &batched);
+	lane_pump(lane);
+}
+
 /* What waits goes together, to each connection its share; not so other functions. */
 static void
 sends_batches(void)
@@ -24,9 +33,7 @@ sends_batches(void)
 	open_lane(true, 2, 8, 8);
 	fake_up(0);
 	fake_up(1);
-	for (int i = 0; i < 5; i++)
-		submit_batched(i, &batched);
-	lane_pump(lane);
+	submit_together(5);
 	CHECK_TEXT(batches(0), "012");
 	CHECK_TEXT(batches(1), "34");
 	submit_batched(5, &batched);
@@ -81,9 +88,7 @@ feeds_who_makes_long_lists(void)
 {
 	open_lane(true, 1, 6, 8);
 	fake_up(0);
-	for (int i = 0; i < 4; i++)
-		submit_batched(i, &batched);
-	lane_pump(lane);
+	submit_together(4);
 	submit_batched(4, &batched);
 	fake_answer_of(0, 10, LONG_LIST - 1);
 	lane_pump(lane);
@@ -108,9 +113,7 @@ lets_who_has_enough_be(void)
 {
 	open_lane(true, 1, 64, 16);
 	fake_up(0);
-	for (int i = 0; i < 14; i++)
-		submit_batched(i, &batched);
-	lane_pump(lane);
+	submit_together(14);
 	submit_batched(14, &batched);
 	fake_answer_of(0, 10, LONG_LIST);
 	lane_pump(lane);
@@ -128,9 +131,7 @@ sends_failed_batches_one_by_one(void)
 {
 	open_lane(true, 1, 8, 8);
 	fake_up(0);
-	for (int i = 0; i < 5; i++)
-		submit_batched(i, &batched);
-	lane_pump(lane);
+	submit_together(5);
 	submit_batched(5, &batched);
 	submit_batched(6, &batched);
 	fake_answer(0, 10);
@@ -156,9 +157,7 @@ never_sends_more_than_a_connection_takes(void)
 {
 	open_lane(true, 1, 3, 8);
 	fake_up(0);
-	for (int i = 0; i < 5; i++)
-		submit_batched(i, &batched);
-	lane_pump(lane);
+	submit_together(5);
 	CHECK_TEXT(batches(0), "012");
 	for (int i = 0; i < 3; i++)
 		fake_answer(0, 10 + i);
@@ -173,9 +172,7 @@ sends_lost_batches_once_more(void)
 {
 	open_lane(true, 1, 8, 8);
 	fake_up(0);
-	for (int i = 0; i < 4; i++)
-		submit_batched(i, &batched);
-	lane_pump(lane);
+	submit_together(4);
 	fake_answer(0, 10);
 	fake_lose(0, true);
 	fake_up(0);
