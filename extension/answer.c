@@ -11,7 +11,7 @@
  *
  * All requests of a statement are answered by one snapshot, at one time.  So who
  * sends the same header as the request before is the same caller, and is not
- * looked up again.
+ * looked up again.  The scans that one request opens serve the next.
  */
 #include "postgres.h"
 

@@ -32,6 +32,7 @@
 #define PAGE_AHEAD 8
 #define ROW_AHEAD  4
 
+/* Lent for the time of one request, or NULL. */
 static PatOpenScans *kept = NULL;
 
 /*
