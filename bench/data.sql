@@ -6,6 +6,7 @@
 --   2001 ..  3000  service accounts of 1 token
 --   4001 ..  5000  service accounts that the write benchmark fills and empties
 --  10001 .. 20000  administrators, each with a token "user:bench-caller-N"
+--  20001           one with a hundred tokens "user:bench-other-N", last seen in the future: never due
 
 CREATE EXTENSION pat;
 CREATE ROLE pat_bridge LOGIN;
@@ -18,8 +19,8 @@ INSERT INTO pat_account (id, username, name, is_service, root_role)
     FROM (SELECT generate_series(1, 1020) UNION ALL SELECT generate_series(2001, 3000)
           UNION ALL SELECT generate_series(4001, 5000)) AS ids (id);
 INSERT INTO pat_account (id, username, name, root_role)
-    SELECT id, 'admin-' || id, 'Administrator ' || id, 1 FROM generate_series(10001, 20000) AS id;
-SELECT setval(pg_get_serial_sequence('pat_account', 'id'), 20000) \g /dev/null
+    SELECT id, 'admin-' || id, 'Administrator ' || id, 1 FROM generate_series(10001, 20001) AS id;
+SELECT setval(pg_get_serial_sequence('pat_account', 'id'), 20001) \g /dev/null
 
 CREATE TABLE bench_account AS
     SELECT id, CASE WHEN id <= 1000 THEN 10 WHEN id <= 1020 THEN 1000 ELSE 1 END AS tokens
@@ -35,6 +36,9 @@ INSERT INTO pat_token (account_id, description, secret_hash, created_at, expires
     ORDER BY t, a.id;
 INSERT INTO pat_token (account_id, description, secret_hash)
     SELECT id, 'laptop', sha256(('user:bench-caller-' || id)::bytea) FROM generate_series(10001, 20000) AS id;
+INSERT INTO pat_token (account_id, description, secret_hash, seen_at)
+    SELECT 20001, 'laptop ' || n, sha256(('user:bench-other-' || n)::bytea), '2098-01-01'
+    FROM generate_series(0, 99) AS n;
 SELECT pat_create_admin_token('bench', '*:*.bench-admin') \g /dev/null
 
 -- Fills the table up to so many tokens with ten for each of further service accounts.

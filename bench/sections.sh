@@ -31,6 +31,11 @@ prepare_requests() {
 		SQL
 		head -c -1 < <(head -n 1 "$work/bodies_$tokens") >"$work/body_$tokens"
 	done
+	# Each account by each of a hundred tokens: no two that wait at the same time are alike.
+	write_requests "$work/unlike_1000" <<-SQL
+		SELECT format(E'GET\t/api/admin/service-account/%s/token\tuser:bench-other-%s\t', 1001 + n % 20, n / 20)
+		FROM generate_series(0, 1999) n ORDER BY md5(n::text)
+	SQL
 	write_requests "$work/callers" <<-SQL
 		SELECT format(E'GET\t/api/admin/service-account/%s/token\tuser:bench-caller-%s\t', n % 1000 + 1, n + 10000)
 		FROM generate_series(1, 10000) n ORDER BY md5(n::text)
@@ -174,18 +179,23 @@ measure_uncompared() {
 # The bridge and pgbench in short turns, for the bound between them: both meet the same machine
 # then, which runs of different sections, minutes apart, do not. Records the means of a round.
 measure_in_turn() {
-	local tokens turn
-	for tokens in 10 1000; do
-		: >"$work/turns"
-		for ((turn = 0; turn < turns; turn++)); do
-			results=$work/turns pgbench_run turns '' pgbench 1 "$work/list_$tokens.sql" 8 "$turn_seconds"
-			results=$work/turns seconds=$turn_seconds list bridge "$tokens" 64
-		done
-		record turns "$tokens tokens" pgbench rps "$(sum_of_turns pgbench rps "$turns")"
-		record turns "$tokens tokens" bridge rps "$(sum_of_turns bridge rps "$turns")"
-		record turns "$tokens tokens" bridge wrong "$(sum_of_turns bridge wrong 1)"
-		record turns "$tokens tokens" bridge failed "$(sum_of_turns bridge failed 1)"
+	take_turns '10 tokens' 10 "$work/list_10"
+	take_turns '1000 tokens' 1000 "$work/list_1000"
+	take_turns '1000 tokens, no two requests alike' 1000 "$work/unlike_1000"
+}
+
+# take_turns CASE TOKENS REQUESTS
+take_turns() {
+	local turn
+	: >"$work/turns"
+	for ((turn = 0; turn < turns; turn++)); do
+		results=$work/turns pgbench_run turns '' pgbench 1 "$work/list_$2.sql" 8 "$turn_seconds"
+		results=$work/turns seconds=$turn_seconds list_as turns '' "$3" "$2"
 	done
+	record turns "$1" pgbench rps "$(sum_of_turns pgbench rps "$turns")"
+	record turns "$1" bridge rps "$(sum_of_turns bridge rps "$turns")"
+	record turns "$1" bridge wrong "$(sum_of_turns bridge wrong 1)"
+	record turns "$1" bridge failed "$(sum_of_turns bridge failed 1)"
 }
 
 # sum_of_turns CONTENDER METRIC DIVISOR
@@ -217,13 +227,13 @@ measure_refusals() {
 	for kind in unknown mistyped; do
 		BENCH_REQUESTS=$work/$kind load refusals "64 connections, $kind tokens" bridge 64 "$seconds"
 	done
-	unset BENCH_PATTERN
 	list_as refusals 'good tokens' "$work/list_10"
 }
 
-# list_as SECTION CASE REQUESTS: lists of 10 tokens at 64 connections through the bridge
+# list_as SECTION CASE REQUESTS [TOKENS]: lists of 10 tokens at 64 connections through the bridge
 list_as() {
-	export BENCH_STATUS=200 BENCH_BODIES=$work/bodies_10 BENCH_REQUESTS=$3
+	export BENCH_STATUS=200 BENCH_BODIES=$work/bodies_${4:-10} BENCH_REQUESTS=$3
+	unset BENCH_PATTERN BENCH_FORGET
 	load "$1" "64 connections, $2" bridge 64 "$seconds"
 }
 

@@ -49,6 +49,7 @@ typedef struct LaneCounters
 	Counter up;        /* gauge */
 	Counter ended[COUNTERS_LANE_ENDS];
 	Counter resent;
+	Counter joined;      /* served by the call of another */
 	Counter queue_us;    /* waited before they were sent, all calls together */
 	Counter database_us; /* waited for the database */
 	Counter reconnects;

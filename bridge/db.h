@@ -20,7 +20,7 @@
 
 typedef struct DbConn DbConn;
 
-/* The result of one call.  Whoever gets one frees it. */
+/* The result of one call.  Whoever gets or holds one frees it; the last to do so ends it. */
 typedef struct DbReply DbReply;
 
 typedef struct DbSettings
@@ -43,7 +43,7 @@ typedef struct DbSettings
 typedef struct DbClient
 {
 	void *owner;
-	/* A call is over; results come in the order of the calls. */
+	/* A call is over; results come in the order of the calls.  NULL: no memory for this one. */
 	void (*answered)(void *owner, unsigned conn, DbReply *reply);
 	/* So many of the oldest calls were not made: their batch failed, or db_cancel hit it. */
 	void (*skipped)(void *owner, unsigned conn, unsigned count);
@@ -112,6 +112,7 @@ extern bool db_reply_error(const DbReply *reply, DbError *error);
 
 /* A column of the only row, NULL if it is null or missing. */
 extern const char *db_reply_column(const DbReply *reply, int column, size_t *length);
+extern DbReply *db_reply_hold(DbReply *reply);
 extern void db_reply_free(DbReply *reply);
 
 /* The version of libpq, as "15.14". */

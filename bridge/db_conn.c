@@ -1,7 +1,6 @@
 /*
  * db_conn.c
- *		The life of a connection: opened, lost, tried again, closed; and what its
- *		replies say.
+ *		The life of a connection: opened, lost, tried again, closed.
  *
  * Owns the PGconn and the results not yet handed out.  Never blocks, except in
  * libpq's own name look-up.  Must not log conninfo, parameters, or the text of
@@ -22,13 +21,6 @@
  * at all has come for this much longer, it or the network is gone.
  */
 #define STUCK_GRACE_US (2 * CLOCK_US_PER_S)
-
-/* A reply is a PGresult, seen from outside. */
-static PGresult *
-result_of(const DbReply *reply)
-{
-	return (PGresult *) reply;
-}
 
 /* ---- losing and failing ------------------------------------------------- */
 
@@ -210,38 +202,6 @@ bool
 db_has_hope(const DbConn *conn)
 {
 	return conn->failures == 0;
-}
-
-/* ---- replies ------------------------------------------------------------ */
-
-bool
-db_reply_error(const DbReply *reply, DbError *error)
-{
-	const PGresult *result = result_of(reply);
-
-	if (PQresultStatus(result) != PGRES_FATAL_ERROR)
-		return false;
-	error->sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	error->message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-	error->detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
-	return true;
-}
-
-const char *
-db_reply_column(const DbReply *reply, int column, size_t *length)
-{
-	const PGresult *result = result_of(reply);
-
-	if (PQntuples(result) != 1 || column >= PQnfields(result) || PQgetisnull(result, 0, column))
-		return NULL;
-	*length = (size_t) PQgetlength(result, 0, column);
-	return PQgetvalue(result, 0, column);
-}
-
-void
-db_reply_free(DbReply *reply)
-{
-	PQclear(result_of(reply));
 }
 
 /* ---- life --------------------------------------------------------------- */

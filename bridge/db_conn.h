@@ -4,7 +4,7 @@
  *
  * The one place that includes libpq.  db_conn.c keeps a connection alive, db_hosts.c
  * says where to, db_connect.c brings it up, db_calls.c sends statements, db_results.c takes
- * their results, db_cancel.c has the server give one up.
+ * their results, db_reply.c says what is in them, db_cancel.c has the server give one up.
  */
 #ifndef PAT_BRIDGE_DB_CONN_H
 #define PAT_BRIDGE_DB_CONN_H
@@ -164,5 +164,10 @@ extern void db_continue_setup(DbConn *conn);
 
 /* Something can be read; hands out what is complete. */
 extern void db_take_results(DbConn *conn);
+
+/* ---- db_reply.c --------------------------------------------------------- */
+
+/* The reply that a result is; the result belongs to it.  NULL without memory. */
+extern DbReply *db_reply_of(PGresult *result);
 
 #endif

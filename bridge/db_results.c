@@ -80,7 +80,7 @@ answer_oldest(DbConn *conn, PGresult *result)
 {
 	oldest(conn)->open--;
 	conn->progress = clock_coarse_us();
-	conn->client.answered(conn->client.owner, conn->number, (DbReply *) result);
+	conn->client.answered(conn->client.owner, conn->number, db_reply_of(result));
 }
 
 static void

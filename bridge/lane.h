@@ -2,7 +2,8 @@
  * lane.h
  *		A lane: a bounded queue of calls, and the connections that serve it.
  *
- * What is in the lane has a deadline, kept here.  A call in flight on a
+ * What is in the lane has a deadline, kept here.  Reads that wait at the same time
+ * and ask for the same thing are served by one call.  A call in flight on a
  * connection that is lost is sent once more if the lane's calls may be
  * repeated (reads), and never otherwise.  A read at which the server has been for
  * some time is cancelled when nobody waits for it any more; a change is not.
@@ -56,8 +57,9 @@ struct LaneJob
 	int64_t sent;             /* the last time, or 0 */
 	int64_t ended;            /* or 0 */
 	LaneJob **slot;           /* place among those in flight, or NULL */
-	LaneJob *prev, *next;     /* neighbours in the queue */
+	LaneJob *prev, *next;     /* neighbours in the queue, or in the slot */
 	LaneJob *older, *younger; /* neighbours by deadline */
+	uint64_t digest;          /* of what it asks for; 0 if it shares no statement */
 	bool active;
 	bool queued;
 	bool resent;

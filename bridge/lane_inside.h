@@ -2,12 +2,13 @@
  * lane_inside.h
  *		The inside of a lane, for the files of this room only.
  *
- * lane_jobs.c keeps jobs and connections, lane_lists.c the two lists that jobs stand in,
- * lane_send.c sends what is queued.
+ * lane_jobs.c keeps jobs and connections, lane_lists.c the lists that jobs stand in,
+ * lane_send.c sends what is queued, lane_alike.c tells which jobs one call can serve.
  *
  * Every job that is not over stands in the list of deadlines; besides, it stands
- * either in the queue or in a slot of the connection it was sent on.  A slot
- * outlives its job, since results come in the order of the calls.
+ * either in the queue or in a slot of the connection it was sent on, where others that
+ * are alike may stand, too.  A slot outlives its jobs, since results come in the order of
+ * the calls.
  */
 #ifndef PAT_BRIDGE_LANE_INSIDE_H
 #define PAT_BRIDGE_LANE_INSIDE_H
@@ -21,13 +22,13 @@
 /* From then on it is worth asking whether anybody waits for a call, and how often. */
 #define LANE_PATIENCE_US (100 * CLOCK_US_PER_MS)
 
-/* A connection and the jobs in flight on it: a ring, oldest first. */
+/* A connection and the calls in flight on it: a ring, oldest first. */
 typedef struct Flight
 {
 	DbConn *conn;
 	DbSettings settings;
 	char name[LANE_NAME_SIZE];
-	LaneJob *slots[DB_MAX_DEPTH]; /* NULL: nobody waits for this result any more */
+	LaneJob *slots[DB_MAX_DEPTH]; /* who waits; NULL: nobody any more */
 	unsigned first;
 	unsigned count;
 	bool long_lists; /* the last answer was one, and nothing was sent since */
@@ -57,6 +58,16 @@ extern void lane_queue_prepend(Lane *lane, LaneJob *job);
 extern void lane_queue_remove(Lane *lane, LaneJob *job);
 extern void lane_deadline_insert(Lane *lane, LaneJob *job);
 extern void lane_deadline_remove(Lane *lane, LaneJob *job);
+
+/* The youngest stands first, since the last to be sent again goes to the head of the queue. */
+extern void lane_slot_add(LaneJob **slot, LaneJob *job);
+extern void lane_slot_remove(LaneJob *job);
+
+/* ---- lane_alike.c ------------------------------------------------------- */
+
+/* A digest of what a job asks for: equal for jobs that are alike. */
+extern uint64_t lane_digest(const LaneJob *job);
+extern bool lane_is_alike(const LaneJob *a, const LaneJob *b);
 
 /* ---- lane_send.c -------------------------------------------------------- */
 

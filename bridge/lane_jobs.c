@@ -36,15 +36,14 @@ note_end(Lane *lane, LaneJob *job)
 	counter_add(&counters->database_us, (uint64_t) (job->ended - sent));
 }
 
-/* Take a job out of everything it stands in; a slot stays, empty. */
+/* Take a job out of everything it stands in; a slot stays, be it empty. */
 static void
 forget(Lane *lane, LaneJob *job)
 {
 	if (job->queued)
 		lane_queue_remove(lane, job);
 	if (job->slot != NULL)
-		*job->slot = NULL;
-	job->slot = NULL;
+		lane_slot_remove(job);
 	lane_deadline_remove(lane, job);
 }
 
@@ -97,6 +96,7 @@ lane_submit(Lane *lane, LaneJob *job, LaneEnd *refusal)
 	job->slot = NULL;
 	job->sent = job->ended = 0;
 	job->active = job->queued = job->resent = job->alone = false;
+	job->digest = call_shape_batches(job->call->shape) ? lane_digest(job) : 0;
 	if (!has_hope(lane))
 		return refuse(lane, LANE_DOWN, refusal);
 	if (lane->queued >= lane->settings.max_queue)
@@ -155,19 +155,46 @@ is_long(const DbReply *reply)
 	return db_reply_column(reply, CALL_COLUMN_RESULT, &length) != NULL && length >= LONG_LIST;
 }
 
+/* Before all that are queued. */
+static void
+queue_again(Lane *lane, LaneJob *job)
+{
+	lane_slot_remove(job);
+	lane_queue_prepend(lane, job);
+}
+
+static void
+queue_each_alone(Lane *lane, LaneJob **slot)
+{
+	while (*slot != NULL)
+	{
+		(*slot)->alone = true;
+		queue_again(lane, *slot);
+	}
+}
+
+static bool
+is_shared(LaneJob *const *slot)
+{
+	return *slot != NULL && (*slot)->next != NULL;
+}
+
+/* What fails for one need not fail for all who share it: it may have been a cancellation. */
 static void
 flight_answered(void *owner, unsigned number, DbReply *reply)
 {
 	Lane *lane = owner;
 	Flight *flight = &lane->flights[number];
-	LaneJob *job = flight->slots[flight->first];
+	LaneJob **slot = &flight->slots[flight->first];
+	DbError error;
 
 	flight_drop(lane, flight, 1);
 	flight->long_lists = is_long(reply);
-	if (job != NULL)
-		lane_finish(lane, job, LANE_ANSWERED, reply);
-	else
-		db_reply_free(reply);
+	if (is_shared(slot) && db_reply_error(reply, &error))
+		queue_each_alone(lane, slot);
+	while (*slot != NULL)
+		lane_finish(lane, *slot, LANE_ANSWERED, db_reply_hold(reply));
+	db_reply_free(reply);
 }
 
 /*
@@ -183,15 +210,7 @@ flight_skipped(void *owner, unsigned number, unsigned count)
 	bool wanted = flight->slots[flight->first] != NULL;
 
 	for (unsigned i = count; i-- > 0;)
-	{
-		LaneJob *job = flight->slots[(flight->first + i) % DB_MAX_DEPTH];
-
-		if (job == NULL)
-			continue;
-		job->slot = NULL;
-		job->alone = true;
-		lane_queue_prepend(lane, job);
-	}
+		queue_each_alone(lane, &flight->slots[(flight->first + i) % DB_MAX_DEPTH]);
 	flight_drop(lane, flight, count);
 	if (!wanted)
 		flight->asked = lane->now - LANE_PATIENCE_US + LANE_NEXT_US;
@@ -203,10 +222,9 @@ job_lost(Lane *lane, LaneJob *job)
 {
 	if (lane->settings.repeatable && !job->resent)
 	{
-		job->slot = NULL;
 		job->resent = true;
 		counter_add(&lane->settings.counters->resent, 1);
-		lane_queue_prepend(lane, job);
+		queue_again(lane, job);
 	}
 	else
 		lane_finish(lane, job, lane->settings.repeatable ? LANE_DOWN : LANE_UNKNOWN, NULL);
@@ -222,10 +240,10 @@ flight_down(void *owner, unsigned number)
 	counter_add(&lane->settings.counters->in_flight, -(uint64_t) flight->count);
 	while (flight->count > 0)
 	{
-		LaneJob *job = flight->slots[(flight->first + --flight->count) % DB_MAX_DEPTH];
+		LaneJob **slot = &flight->slots[(flight->first + --flight->count) % DB_MAX_DEPTH];
 
-		if (job != NULL)
-			job_lost(lane, job);
+		while (*slot != NULL)
+			job_lost(lane, *slot);
 	}
 	flight->closed = false;
 	flight->asked = 0;
@@ -264,15 +282,17 @@ next_look(const Lane *lane, const Flight *flight)
 static void
 look_after_oldest(Lane *lane, Flight *flight)
 {
-	LaneJob *job = flight->slots[flight->first];
+	LaneJob **slot = &flight->slots[flight->first];
+	LaneJob *next;
 
 	flight->asked = lane->now;
-	if (job != NULL && job->left(job))
+	for (LaneJob *job = *slot; job != NULL; job = next)
 	{
-		lane_finish(lane, job, LANE_LEFT, NULL);
-		job = NULL;
+		next = job->next;
+		if (job->left(job))
+			lane_finish(lane, job, LANE_LEFT, NULL);
 	}
-	if (job == NULL)
+	if (*slot == NULL)
 		db_cancel(flight->conn);
 }
 

@@ -1,6 +1,7 @@
 /*
  * lane_lists.c
- *		The two lists of a lane's jobs: the queue, and the order of deadlines.
+ *		The lists of a lane's jobs: the queue, the order of deadlines, and who waits
+ *		for the same call.
  */
 #include "lane_inside.h"
 
@@ -61,4 +62,24 @@ lane_deadline_remove(Lane *lane, LaneJob *job)
 	*(job->older != NULL ? &job->older->younger : &lane->oldest) = job->younger;
 	*(job->younger != NULL ? &job->younger->older : &lane->youngest) = job->older;
 	job->active = false;
+}
+
+void
+lane_slot_add(LaneJob **slot, LaneJob *job)
+{
+	job->slot = slot;
+	job->prev = NULL;
+	job->next = *slot;
+	if (job->next != NULL)
+		job->next->prev = job;
+	*slot = job;
+}
+
+void
+lane_slot_remove(LaneJob *job)
+{
+	*(job->prev != NULL ? &job->prev->next : job->slot) = job->next;
+	if (job->next != NULL)
+		job->next->prev = job->prev;
+	job->slot = NULL;
 }

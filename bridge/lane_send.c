@@ -1,11 +1,17 @@
 /*
  * lane_send.c
  *		Sending what is queued: which jobs go together, on which connection.
+ *
+ * A job joins a call that serves another only if both waited when it was sent.  One
+ * that came later may know of a change that the call does not see.
  */
 #include "lane_inside.h"
 
 /* Long lists in flight that keep a session busy until the next batch reaches it. */
 #define BUSY_ENOUGH (DB_MAX_BATCH / 2)
+
+/* So many in the queue are asked whether they wait for what has just been sent. */
+#define LOOKED_AT 128
 
 /* Whether a job may go in one statement with others. */
 static bool
@@ -69,50 +75,85 @@ can_share(const LaneJob *first, const LaneJob *job)
 	return shares(first) && shares(job) && job->call == first->call;
 }
 
-/* The first of the queue that go together, at most so many; they stay where they are. */
+/* The job among these that is like another one, or NULL. */
+static LaneJob *
+find_alike(LaneJob *const *jobs, unsigned count, const LaneJob *job)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (lane_is_alike(jobs[i], job))
+			return jobs[i];
+	return NULL;
+}
+
+/*
+ * Those of the first so many in the queue that go together, all different and at most
+ * DB_MAX_BATCH; they stay where they are.
+ */
 static unsigned
-gather(Lane *lane, LaneJob **jobs, unsigned most)
+gather(Lane *lane, LaneJob **jobs, unsigned looked_at)
 {
 	LaneJob *next;
 	unsigned count = 0;
 
-	for (LaneJob *job = lane->queue_head; job != NULL && count < most; job = next)
+	for (LaneJob *job = lane->queue_head; job != NULL && looked_at > 0 && count < DB_MAX_BATCH;
+		 job = next, looked_at--)
 	{
 		next = job->next;
 		if (is_in_vain(lane, job))
 			lane_finish(lane, job, LANE_LEFT, NULL);
-		else if (count == 0 || can_share(jobs[0], job))
-			jobs[count++] = job;
-		else
+		else if (count > 0 && !can_share(jobs[0], job))
 			break;
+		else if (find_alike(jobs, count, job) == NULL)
+			jobs[count++] = job;
 	}
 	return count;
 }
 
 static void
-take_off(Lane *lane, Flight *flight, LaneJob *job, int64_t now)
+take_off(Lane *lane, LaneJob **slot, LaneJob *job, int64_t now)
 {
 	lane_queue_remove(lane, job);
+	lane_slot_add(slot, job);
 	job->sent = now;
-	job->slot = &flight->slots[(flight->first + flight->count++) % DB_MAX_DEPTH];
-	*job->slot = job;
-	counter_add(&lane->settings.counters->in_flight, 1);
+}
+
+/* Whoever waits for what has just been sent waits for that. */
+static void
+join(Lane *lane, LaneJob *const *jobs, unsigned count, int64_t now)
+{
+	LaneJob *next;
+	unsigned looked_at = 0;
+
+	for (LaneJob *job = lane->queue_head;
+		 job != NULL && looked_at < LOOKED_AT && can_share(jobs[0], job); job = next, looked_at++)
+	{
+		LaneJob *alike = find_alike(jobs, count, job);
+
+		next = job->next;
+		if (alike == NULL)
+			continue;
+		take_off(lane, alike->slot, job, now);
+		counter_add(&lane->settings.counters->joined, 1);
+	}
 }
 
 /* Jobs that could not be sent stay at the head of the queue, if they are kept at all. */
 static void
-send_first(Lane *lane, Flight *flight, unsigned most, int64_t now)
+send_first(Lane *lane, Flight *flight, unsigned looked_at, int64_t now)
 {
 	LaneJob *jobs[DB_MAX_BATCH];
 	const char *const *requests[DB_MAX_BATCH];
-	unsigned count = gather(lane, jobs, most);
+	unsigned count = gather(lane, jobs, looked_at);
 
 	for (unsigned i = 0; i < count; i++)
 		requests[i] = jobs[i]->params;
 	if (count == 0 || !db_send(flight->conn, jobs[0]->call, requests, count))
 		return;
 	for (unsigned i = 0; i < count; i++)
-		take_off(lane, flight, jobs[i], now);
+		take_off(lane, &flight->slots[(flight->first + flight->count++) % DB_MAX_DEPTH], jobs[i],
+				 now);
+	counter_add(&lane->settings.counters->in_flight, count);
+	join(lane, jobs, count, now);
 	flight->long_lists = false;
 }
 
@@ -134,6 +175,6 @@ lane_send_queued(Lane *lane, int64_t now)
 		unsigned share = (lane->queued + able - 1) / able;
 		unsigned room = flight->settings.depth - flight->count;
 
-		send_first(lane, flight, least(share, least(room, DB_MAX_BATCH)), now);
+		send_first(lane, flight, least(share, room), now);
 	}
 }

@@ -63,6 +63,8 @@ static const Family lane_families[] = {
 	 0},
 	{"pat_bridge_lane_calls_resent_total", "counter",
 	 "Reads sent once more because their connection was lost.", LANE(resent), 0},
+	{"pat_bridge_lane_calls_joined_total", "counter",
+	 "Reads served by a call that another request had waited for, too.", LANE(joined), 0},
 	{"pat_bridge_lane_queue_seconds_total", "counter",
 	 "Time that calls waited for a database connection.", LANE(queue_us), MICRO},
 	{"pat_bridge_lane_database_seconds_total", "counter",

@@ -116,9 +116,8 @@ db_tick(DbConn *conn, int64_t now)
 bool
 db_reply_error(const DbReply *reply, DbError *error)
 {
-	(void) reply;
-	(void) error;
-	return false;
+	*error = (DbError){0};
+	return reply->failed;
 }
 
 /* Nobody who is tested with these replies reads what they say. */
@@ -129,9 +128,18 @@ db_reply_column(const DbReply *reply, int column, size_t *length)
 	return column == CALL_COLUMN_RESULT ? "" : NULL;
 }
 
+DbReply *
+db_reply_hold(DbReply *reply)
+{
+	reply->holders++;
+	return reply;
+}
+
 void
 db_reply_free(DbReply *reply)
 {
+	if (--reply->holders > 0)
+		return;
 	fake_replies--;
 	free(reply);
 }
@@ -143,6 +151,20 @@ fake_up(unsigned number)
 	fake_conns[number]->sent = fake_conns[number]->in_flight = fake_conns[number]->statements = 0;
 }
 
+static void
+answer(unsigned number, DbReply content)
+{
+	DbConn *conn = fake_conns[number];
+	DbReply *reply = malloc(sizeof(DbReply));
+
+	*reply = content;
+	reply->holders = 1;
+	fake_replies++;
+	conn->in_flight--;
+	--*oldest(conn);
+	conn->client.answered(conn->client.owner, number, reply);
+}
+
 void
 fake_answer(unsigned number, int reply_number)
 {
@@ -152,15 +174,13 @@ fake_answer(unsigned number, int reply_number)
 void
 fake_answer_of(unsigned number, int reply_number, size_t length)
 {
-	DbConn *conn = fake_conns[number];
-	DbReply *reply = calloc(1, sizeof(DbReply));
+	answer(number, (DbReply){.number = reply_number, .length = length});
+}
 
-	reply->number = reply_number;
-	reply->length = length;
-	fake_replies++;
-	conn->in_flight--;
-	--*oldest(conn);
-	conn->client.answered(conn->client.owner, number, reply);
+void
+fake_fail(unsigned number)
+{
+	answer(number, (DbReply){.failed = true});
 }
 
 void

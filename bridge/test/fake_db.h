@@ -36,6 +36,8 @@ struct DbReply
 {
 	int number;
 	size_t length;
+	bool failed;
+	unsigned holders;
 };
 
 /* The connections, by number. */
@@ -48,6 +50,8 @@ extern void fake_up(unsigned number);
 extern void fake_answer(unsigned number, int reply);
 /* The same with a reply of so many bytes. */
 extern void fake_answer_of(unsigned number, int reply, size_t length);
+/* Raise an error for the oldest call in flight. */
+extern void fake_fail(unsigned number);
 /* Skip the open calls of the oldest statement in flight, because it failed or was cancelled. */
 extern void fake_skip(unsigned number);
 /* Lose the connection; hope says whether it is worth waiting for. */

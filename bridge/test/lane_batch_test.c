@@ -7,22 +7,12 @@
 /* The shortest list that counts as long. */
 #define LONG_LIST (32 * 1024)
 
-static const Call batched = {1, "g", "$1::text[]", 1, CALL_ANSWER};
-static const Call batched_too = {2, "h", "$1::text[]", 1, CALL_ANSWER};
-
-static void
-submit_batched(int number, const Call *which)
-{
-	CHECK(submit(number) == LANE_ANSWERED);
-	probes[number].job.call = which;
-}
-
 /* So many that wait at the same time, from the first on. */
 static void
 submit_together(int count)
 {
 	for (int i = 0; i < count; i++)
-		submit_batched(i, &batched);
+		submit_call(i, &batched);
 	lane_pump(lane);
 }
 
@@ -36,9 +26,9 @@ sends_batches(void)
 	submit_together(5);
 	CHECK_TEXT(batches(0), "012");
 	CHECK_TEXT(batches(1), "34");
-	submit_batched(5, &batched);
-	submit_batched(6, &batched_too);
-	submit_batched(7, &call);
+	submit_call(5, &batched);
+	submit_call(6, &batched_too);
+	submit_call(7, &call);
 	fake_answer(1, 13);
 	lane_pump(lane);
 	CHECK(answered(3, 13) && waits(4));
@@ -62,7 +52,7 @@ gathers_while_busy(void)
 	fake_up(0);
 	for (int i = 0; i < 4; i++)
 	{
-		submit_batched(i, &batched);
+		submit_call(i, &batched);
 		lane_pump(lane);
 	}
 	CHECK_TEXT(batches(0), "0");
@@ -70,7 +60,7 @@ gathers_while_busy(void)
 	lane_pump(lane);
 	CHECK_TEXT(batches(0), "0|123");
 	lane_abandon(lane, &probes[2].job);
-	submit_batched(4, &batched);
+	submit_call(4, &batched);
 	fake_answer(0, 11);
 	fake_answer(0, 12);
 	lane_pump(lane);
@@ -89,15 +79,15 @@ feeds_who_makes_long_lists(void)
 	open_lane(true, 1, 6, 8);
 	fake_up(0);
 	submit_together(4);
-	submit_batched(4, &batched);
+	submit_call(4, &batched);
 	fake_answer_of(0, 10, LONG_LIST - 1);
 	lane_pump(lane);
 	CHECK_TEXT(batches(0), "0123");
 	fake_answer_of(0, 11, LONG_LIST);
 	lane_pump(lane);
 	CHECK_TEXT(batches(0), "0123|4");
-	submit_batched(5, &batched);
-	submit_batched(6, &batched);
+	submit_call(5, &batched);
+	submit_call(6, &batched);
 	lane_pump(lane);
 	CHECK_TEXT(batches(0), "0123|4");
 	fake_answer_of(0, 12, LONG_LIST);
@@ -114,11 +104,11 @@ lets_who_has_enough_be(void)
 	open_lane(true, 1, 64, 16);
 	fake_up(0);
 	submit_together(14);
-	submit_batched(14, &batched);
+	submit_call(14, &batched);
 	fake_answer_of(0, 10, LONG_LIST);
 	lane_pump(lane);
 	CHECK_TEXT(batches(0), "0123456789abcd");
-	submit_batched(15, &batched);
+	submit_call(15, &batched);
 	fake_answer_of(0, 11, LONG_LIST);
 	lane_pump(lane);
 	CHECK_TEXT(batches(0), "0123456789abcd|ef");
@@ -132,8 +122,8 @@ sends_failed_batches_one_by_one(void)
 	open_lane(true, 1, 8, 8);
 	fake_up(0);
 	submit_together(5);
-	submit_batched(5, &batched);
-	submit_batched(6, &batched);
+	submit_call(5, &batched);
+	submit_call(6, &batched);
 	fake_answer(0, 10);
 	lane_abandon(lane, &probes[3].job);
 	fake_skip(0);

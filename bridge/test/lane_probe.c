@@ -7,6 +7,8 @@
 #include <string.h>
 
 const Call call = {0, "f", "$1", 1, CALL_JSON};
+const Call batched = {1, "g", "$1::text[]", 1, CALL_ANSWER};
+const Call batched_too = {2, "h", "$1::text[]", 1, CALL_ANSWER};
 static const char *const names[JOBS] = {"0", "1", "2", "3", "4", "5", "6", "7",
 										"8", "9", "a", "b", "c", "d", "e", "f"};
 Probe probes[JOBS];
@@ -74,8 +76,10 @@ submit_between(int number, int64_t submitted, int64_t deadline)
 	Probe *probe = &probes[number];
 	LaneEnd refusal = LANE_ANSWERED;
 
-	probe->job.call = &call;
-	probe->job.params[0] = names[number];
+	if (probe->job.call == NULL)
+		probe->job.call = &call;
+	if (probe->job.params[0] == NULL)
+		probe->job.params[0] = names[number];
 	probe->job.submitted = submitted;
 	probe->job.deadline = deadline;
 	probe->job.done = probe_done;
@@ -94,6 +98,20 @@ LaneEnd
 submit(int number)
 {
 	return submit_until(number, 1000 + number);
+}
+
+void
+submit_like(int number, const Call *which, int other)
+{
+	probes[number].job.call = which;
+	probes[number].job.params[0] = names[other];
+	CHECK(submit(number) == LANE_ANSWERED);
+}
+
+void
+submit_call(int number, const Call *which)
+{
+	submit_like(number, which, number);
 }
 
 LaneEnd

@@ -30,7 +30,11 @@ typedef struct Probe
 	bool has_left; /* whoever asked */
 } Probe;
 
-extern const Call call; /* raises: goes alone */
+/* The calls of the tests: one that raises and so goes alone, and two that answer. */
+
+extern const Call call;
+extern const Call batched;
+extern const Call batched_too;
 extern Probe probes[JOBS];
 extern Lane *lane;
 extern LaneCounters counters;
@@ -44,6 +48,10 @@ extern void close_lane(void);
 extern LaneEnd submit(int number);
 extern LaneEnd submit_until(int number, int64_t deadline);
 
+/* Another call; asking for the same thing as the one with this number, if it makes the same. */
+extern void submit_call(int number, const Call *which);
+extern void submit_like(int number, const Call *which, int other);
+
 /* With the lane's whole time before it. */
 extern LaneEnd submit_late(int number, int64_t submitted);
 
@@ -55,7 +63,8 @@ extern bool waits(int number);
 extern const char *sent(unsigned conn);
 extern const char *batches(unsigned conn);
 
-/* The tests that stand in lane_batch_test.c. */
+/* The tests that stand in lane_batch_test.c and lane_alike_test.c. */
 extern void test_lane_batches(void);
+extern void test_lane_alike(void);
 
 #endif

@@ -2,7 +2,8 @@
  * lane_test.c
  *		Order, bounds, deadlines, and what becomes of calls on lost connections.
  *
- * A program of its own with lane_batch_test.c: db.c's place is taken by fake_db.c.
+ * A program of its own with lane_batch_test.c and lane_alike_test.c: the db room's place is
+ * taken by fake_db.c.
  */
 #include "lane_probe.h"
 
@@ -465,5 +466,6 @@ main(void)
 	sends_nothing_for_those_who_left();
 	takes_other_limits();
 	test_lane_batches();
+	test_lane_alike();
 	return test_finish();
 }
