@@ -69,7 +69,7 @@ statement(DbConn *conn, const Call *call)
 	return conn->statements[call->id];
 }
 
-/* Answers come as they are; the server would copy them to make text of them. */
+/* Answers are text in either format; in binary the server need not look for their end. */
 static int
 result_format(const Call *call)
 {

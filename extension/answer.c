@@ -18,7 +18,6 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -34,7 +33,6 @@ PG_FUNCTION_INFO_V1(pat_answer_list_for_service_account);
 PG_FUNCTION_INFO_V1(pat_answer_list);
 PG_FUNCTION_INFO_V1(pat_answer_lists_for_service_account);
 PG_FUNCTION_INFO_V1(pat_answer_lists);
-PG_FUNCTION_INFO_V1(pat_answer_send);
 
 /* Who asked before, and passed; the header is NULL if nobody did. */
 typedef struct Known
@@ -294,15 +292,4 @@ Datum
 pat_answer_lists(PG_FUNCTION_ARGS)
 {
 	return answer_next(fcinfo, nth_own);
-}
-
-/* ---- their type --------------------------------------------------------- */
-
-/* pat_answer_send(pat_answer) returns bytea: as textsend, but for the copy where none is needed. */
-Datum
-pat_answer_send(PG_FUNCTION_ARGS)
-{
-	if (pg_get_client_encoding() != GetDatabaseEncoding())
-		return textsend(fcinfo);
-	PG_RETURN_BYTEA_P(PG_GETARG_BYTEA_P(0));
 }

@@ -68,10 +68,15 @@ is_json_answer($bridge->get($path, $admin), 200, $list, 'released: lists as they
 
 # ---- some leave --------------------------------------------------------------------------------
 
+# Each with a token of its own: who asks for the same with the same token shares a call, which goes on
+# for those who stay.
+my @tokens = split /\n/, $node->safe_psql('postgres',
+	q{SELECT pat_create_admin_token('client ' || n) FROM generate_series(1, 30) AS n});
+
 for my $round (1 .. 10)
 {
 	lock_tokens();
-	my @clients = map { ask('GET', $path) } 1 .. 30;
+	my @clients = map { ask('GET', $path, token => $_) } @tokens;
 	wait_until(sub { waiting() == 1 }, 'a list');
 	# The oldest, and others here and there; the lock goes while cancellations are under way.
 	my %leaves = map { $_ => 1 } 0, grep { ($_ * 7 + $round) % 3 == 0 } 1 .. $#clients;

@@ -50,53 +50,14 @@ REVOKE ALL ON FUNCTION pat_answer_list(text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_answer_list(text) IS
 'pat_list that answers where that one raises; see pat_answer_list_for_service_account.';
 
---
--- What functions that answer many requests return.  It is text in all but one thing: on its
--- way to a client that asks for it in binary nothing copies it, and a long list has 160 kB.
---
-
-CREATE TYPE pat_answer;
-
-CREATE FUNCTION pat_answer_in(cstring) RETURNS pat_answer
-    LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
-    AS 'textin';
-REVOKE ALL ON FUNCTION pat_answer_in(cstring) FROM PUBLIC;
-COMMENT ON FUNCTION pat_answer_in(cstring) IS 'Input of the type pat_answer: any text.';
-
-CREATE FUNCTION pat_answer_out(pat_answer) RETURNS cstring
-    LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
-    AS 'textout';
-REVOKE ALL ON FUNCTION pat_answer_out(pat_answer) FROM PUBLIC;
-COMMENT ON FUNCTION pat_answer_out(pat_answer) IS 'Output of the type pat_answer: the text.';
-
-CREATE FUNCTION pat_answer_send(pat_answer) RETURNS bytea
-    LANGUAGE C STABLE STRICT PARALLEL SAFE
-    AS 'MODULE_PATHNAME', 'pat_answer_send';
-REVOKE ALL ON FUNCTION pat_answer_send(pat_answer) FROM PUBLIC;
-COMMENT ON FUNCTION pat_answer_send(pat_answer) IS
-'Binary output of the type pat_answer: the text, in the client''s encoding.';
-
-CREATE TYPE pat_answer (
-    INPUT = pat_answer_in,
-    OUTPUT = pat_answer_out,
-    SEND = pat_answer_send,
-    LIKE = text,
-    CATEGORY = 'S',
-    COLLATABLE = true
-);
-COMMENT ON TYPE pat_answer IS
-'Answer of pat_answer_list_for_service_account(text[], text[]) or pat_answer_list(text[]): text, and taken for it wherever text is wanted.';
-CREATE CAST (pat_answer AS text) WITHOUT FUNCTION AS IMPLICIT;
-COMMENT ON CAST (pat_answer AS text) IS 'The same bytes: an answer is text.';
-
-CREATE FUNCTION pat_answer_list_for_service_account(ids text[], caller_tokens text[]) RETURNS SETOF pat_answer
+CREATE FUNCTION pat_answer_list_for_service_account(ids text[], caller_tokens text[]) RETURNS SETOF text
     LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'pat_answer_lists_for_service_account';
 REVOKE ALL ON FUNCTION pat_answer_list_for_service_account(text[], text[]) FROM PUBLIC;
 COMMENT ON FUNCTION pat_answer_list_for_service_account(text[], text[]) IS
 'Many requests at once: the n-th row answers the n-th id and the n-th caller_token, as pat_answer_list_for_service_account(text, text) would, all by one snapshot. Errors: 2202E the arrays differ in length or have more than one dimension.';
 
-CREATE FUNCTION pat_answer_list(caller_tokens text[]) RETURNS SETOF pat_answer
+CREATE FUNCTION pat_answer_list(caller_tokens text[]) RETURNS SETOF text
     LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'pat_answer_lists';
 REVOKE ALL ON FUNCTION pat_answer_list(text[]) FROM PUBLIC;

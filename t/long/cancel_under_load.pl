@@ -20,6 +20,9 @@ my $node = new_cluster('cancel', settings => "max_connections = 40\n");
 my $sample = load_sample($node);
 my $traffic = PatTraffic->new($node, $sample);
 my $path = "/api/admin/service-account/$sample->{account}/token";
+
+# Who shares a call with somebody who stays has nothing cancelled by leaving.
+my $leaver = $node->safe_psql('postgres', q{SELECT pat_create_admin_token('leavers')});
 my $bridge = PatBridge->start($node,
 	options => [ '--workers', '1', '--read-connections', '2', '--log-level', 'debug' ]);
 my $end = Time::HiRes::time() + $seconds;
@@ -45,7 +48,7 @@ my @beside = (
 	}),
 	beside(sub {
 		my @wires = map { PatWire->new($bridge->port) } 1 .. $leave;
-		$_->send(PatWire::request('GET', $path, token => $sample->{admin})) for @wires;
+		$_->send(PatWire::request('GET', $path, token => $leaver)) for @wires;
 		Time::HiRes::sleep(rand 0.2);
 		$_->close for @wires;
 	}));
