@@ -66,7 +66,7 @@ const Option option_table[] = {
 	{"idle-timeout", OPTION_DURATION, FIELD(idle_timeout_ms), "60s", 100, 3600000, NULL, "TIME",
 	 "longest time from an answer to the next request of a connection"},
 	{"tls-cert", OPTION_FILE, FIELD(tls_cert), NULL, 0, 0, NULL, "FILE",
-	 "certificate chain, PEM: with --tls-key, all TCP addresses speak TLS"},
+	 "certificate chain, PEM: with --tls-key, all TCP addresses of --listen speak TLS"},
 	{"tls-key", OPTION_FILE, FIELD(tls_key), NULL, 0, 0, NULL, "FILE",
 	 "its key, PEM; readable by nobody else"},
 	{"log-format", OPTION_CHOICE, FIELD(log_format), "text", 0, 0, log_formats, "FORMAT",

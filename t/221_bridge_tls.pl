@@ -1,7 +1,7 @@
 # TLS: the same answers as without it, to curl and to many connections at once; what is older than
-# TLS 1.2, and what is no TLS, is refused; a Unix-domain address stays plain; SIGHUP changes the
-# certificate under connections that go on, and a wrong one changes nothing; a key that others may
-# read, or of another certificate, is refused at the start.
+# TLS 1.2, and what is no TLS, is refused; a Unix-domain address and those for monitoring stay plain;
+# SIGHUP changes the certificate under connections that go on, and a wrong one changes nothing; a key
+# that others may read, or of another certificate, is refused at the start.
 
 use strict;
 use warnings;
@@ -26,7 +26,8 @@ my $path = "/api/admin/service-account/$sample->{account}/token";
 
 # Not by PatBridge's own check, which asks the TCP port without TLS.
 my $bridge = PatBridge->start($node, ready => 0,
-	options => [ '--listen', "unix:$socket", '--tls-cert', $cert, '--tls-key', $key, '--workers', '2' ]);
+	options => [ '--listen', "unix:$socket", '--admin-listen', '127.0.0.1:0', '--tls-cert', $cert,
+		'--tls-key', $key, '--workers', '2' ]);
 my $port = $bridge->port;
 
 sub https { return "https://127.0.0.1:$port$_[0]"; }
@@ -54,6 +55,8 @@ is(by_curl("/api/admin/service-account", token => $admin,
 	body => '{"username":"by-tls","name":"n","rootRole":3}')->{status}, '201', 'a body');
 is_json_answer(PatWire->new($socket)->call('GET', $path, token => $admin), 200, $list,
 	'a Unix-domain address stays plain');
+is_json_answer(http_call($bridge->admin_url('/ready')), 200, '{"ready":true}',
+	'... and so does an address for monitoring');
 
 # ---- many at once, long answers, many requests in one write ------------------------------------
 
