@@ -1,16 +1,19 @@
 # nginx and haproxy in front of the bridge, with the very configurations that doc/operations.md shows:
 # lists are what SQL says, errors pass as they are, connections to the bridge are kept, rates are
-# limited, and haproxy takes a bridge that has lost its database out of its rotation.
+# limited, nginx sends nothing twice, and haproxy takes a bridge that has lost its database out of its
+# rotation.
 
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use IO::Socket::UNIX;
 use IPC::Run ();
 use PatBridge;
 use PatTest;
 use PatWire;
+use POSIX ();
 use Test::More;
 
 $ENV{PATH} .= ':/usr/sbin';
@@ -141,6 +144,54 @@ SKIP:
 	unlike(slurp("$directory/access.log"), qr/\Q$sample->{admin}\E/, 'nginx: no token in its log');
 	end_proxy($proxy, 'QUIT');
 	$bridge->stop_ok;
+}
+
+# Stands in for the bridge: what is asked of it and ends in /drop has its method written down, and
+# no answer but the end of the connection. All else is answered, and the connection kept.
+sub serve_drops
+{
+	my ($socket, $said) = @_;
+	my $listener = IO::Socket::UNIX->new(Local => $socket, Listen => 5) or die "$socket: $!";
+	my $pid = fork;
+	die "fork: $!" unless defined $pid;
+	return $pid if $pid;
+	alarm 300;    # nobody else ends it if the test dies
+	open(my $out, '>>', $said) or POSIX::_exit(1);
+	$out->autoflush;
+	while (my $client = $listener->accept)
+	{
+		local $/ = "\r\n\r\n";
+		while (my $head = <$client>)
+		{
+			my ($method, $what) = $head =~ m{\A(\w+) \S*/(\w+) } or last;
+			if ($what eq 'drop') { print $out "$method "; last; }
+			print $client "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+		}
+	}
+	POSIX::_exit(0);
+}
+
+SKIP:
+{
+	skip_without('nginx');
+	my ($socket, $port, $said) = ("$directory/drops", free_port(), "$directory/said");
+	my $pid = serve_drops($socket, $said);
+	my $url = "http://127.0.0.1:$port";
+	my $proxy = start_proxy($url, 'nginx', '-p', $directory, '-c',
+		write_file('nginx.conf', nginx_conf($socket, $port)), '-e', 'stderr');
+	my @methods = qw(GET PUT DELETE POST);
+	my %status;
+
+	for my $method (@methods)
+	{
+		is(http_call("$url/api/admin/keep")->{status}, 200, "nginx: a connection is kept, for $method");
+		$status{$method} = http_call("$url/api/admin/drop", method => $method)->{status};
+	}
+	is_deeply(\%status, { map { ($_ => 502) } @methods }, 'nginx: a request whose connection is lost is 502');
+	is(slurp($said), join('', map { "$_ " } @methods), '... and has been sent once');
+	end_proxy($proxy, 'QUIT');
+	kill 'KILL', $pid;
+	waitpid $pid, 0;
 }
 
 # ---- haproxy -----------------------------------------------------------------------------------
