@@ -202,6 +202,14 @@ my $all = $text =~ s/^#(?=[a-z-]+ = )//gmr;
 $all =~ s/^(user|group|unix-socket-group|tls-cert|tls-key|log-file) = .*$/$1 = $here{$1}/gm;
 $checked = run($binary, '--config', write_file('all.conf', $all), '--check');
 is($checked->{status}, 0, '... and with every setting in it') or diag($checked->{err});
+my ($logs) = slurp($units[0]) =~ /^LogsDirectory=(\S+)$/m;
+for my $where ([ 'the sample', $text ], [ 'logrotate in the documentation', slurp("$top/doc/operations.md") ])
+{
+	my ($name, $there) = @$where;
+	my @files = $there =~ m{(/var/log/\S+\.log)\b}g;
+	is_deeply([ grep { index($_, "/var/log/$logs/") != 0 } @files ], [], "$name: a log where the unit may write");
+	ok(scalar @files, '... and there is one');
+}
 my %default = `$binary --help` =~ /^ *--([a-z-]+).*\(default: (.+)\)$/mg;
 my %shown = $text =~ /^#([a-z-]+) = (.+)$/mg;
 is_deeply({ map { ($_ => $shown{$_}) } keys %default }, \%default, '... it shows the defaults');
