@@ -38,7 +38,7 @@ const Option option_table[] = {
 	{"request-timeout", OPTION_DURATION, FIELD(request_timeout_ms), "10s", 10, 600000, NULL, "TIME",
 	 "longest time in the database, then 504; in milliseconds or as 500ms, 10s"},
 	{"max-connections", OPTION_NUMBER, FIELD(max_connections), "4096", 1, 1000000, NULL, "N",
-	 "client connections in all; more wait to be accepted"},
+	 "client connections in all; beyond them, idle or slow clients make room"},
 	{"max-queue", OPTION_NUMBER, FIELD(max_queue), "1024", 1, 1000000, NULL, "N",
 	 "requests waiting per worker and kind of connection; more are answered 503"},
 	{"drain-timeout", OPTION_DURATION, FIELD(drain_timeout_ms), "15s", 0, 3600000, NULL, "TIME",

@@ -59,7 +59,8 @@ SELECT a->>'seenAt' AS seen FROM json_array_elements(pat_list_service_accounts(:
 -- update
 SELECT body, pg_temp.outcome(format($$(SELECT concat(a->>'name', ' ', a->>'rootRole', ' ', json_array_length(a->'tokens')) FROM pat_update_service_account(%L, %L, '*:*.regress-root') a)$$, :'bot', body))
 FROM unnest(ARRAY['{"name":"B"}', '{"rootRole":3}', '{"name":"C","rootRole":1,"username":"ignored"}', '{}', '{"name":""}',
-                  '[]', '{"name":1}', '{"name":null}', '{"rootRole":99}', '{"rootRole":"1"}', '{"name":"x","name":"y"}']) body;
+                  '[]', '{"name":1}', '{"name":null}', '{"rootRole":99}', '{"rootRole":"1"}', '{"name":"x","name":"y"}',
+                  '{"rootRole":2147483647}', '{"rootRole":-2147483648.0}', '{"rootRole":2147483648}']) body;
 SELECT username FROM pat_account WHERE id = :bot;
 SELECT pg_temp.outcome(format($$pat_update_service_account(%L, json_build_object('name', repeat('x', 256)), '*:*.regress-root')$$, :'bot'));
 SELECT name, replace(pg_temp.outcome(format('pat_update_service_account(%L, %L, %L)', id, '[]', token)), coalesce(nullif(id, ''), 'x'), 'N')

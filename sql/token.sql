@@ -31,6 +31,8 @@ SELECT pat_create_token(:bot, 'third', secret => 'a b');
 ROLLBACK TO s;
 SELECT pat_create_token(:bot, 'third', secret => 'user:' || repeat('0', 49));
 ROLLBACK TO s;
+SELECT pat_create_token(:bot, 'third', secret => 'aa.bb.cc');
+ROLLBACK TO s;
 SELECT pat_create_token(:bot, 'third', expires_at => 'infinity');
 ROLLBACK TO s;
 SELECT pat_create_token(:bot, 'third', expires_at => '10000-01-01 00:00+00');

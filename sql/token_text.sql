@@ -27,7 +27,8 @@ WHERE substr(token, p, 1) <> substr(token, p + 1, 1);
 -- other shapes have no checksum
 SELECT token, pat_token_is_usable(token)
 FROM unnest(ARRAY['user:xyzrandomstring', '*:*.my-admin-token', 'x', 'USER:' || repeat('0', 49),
-                  '', ' x', 'x y', E'x\n', 'bearer', 'bearer x', 'é', 'bearerx']) AS token;
+                  '', ' x', 'x y', E'x\n', 'bearer', 'bearer x', 'é', 'bearerx',
+                  'aa.bb.cc', 'aa.bb.cc.dd', 'aa.bb.']) AS token;
 SELECT pat_token_is_usable(repeat('x', 8192)) AS longest, pat_token_is_usable(repeat('x', 8193)) AS longer;
 
 -- FIPS 180-4 examples

@@ -66,6 +66,9 @@ for my $name (qw(listen db workers read-connections write-connections request-ti
 	ok((grep { $_ eq $name } @options), "... knows --$name");
 }
 is(scalar(grep { length > 130 } split /\n/, $help->{out}), 0, '... in lines one can read');
+like($help->{out}, qr/^ *--tls-cert .*TCP addresses of --listen speak TLS/m,
+	'... and says which addresses speak TLS');
+like($help->{out}, qr/^ *--max-connections .*make room/m, '... and who makes room for new clients');
 my $version = run({}, '--version');
 is($version->{status}, 0, '--version: exit 0');
 like($version->{out}, qr/\Apat-bridge \d+\.\d+\S*\n\z/, '... says it');

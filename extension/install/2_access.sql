@@ -100,7 +100,7 @@ CREATE FUNCTION pat_token_is_usable(token text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'pat_token_is_usable';
 REVOKE ALL ON FUNCTION pat_token_is_usable(text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_token_is_usable(text) IS
-'Could a caller send this text as a token? 1 to 8192 visible ASCII characters, and a fitting checksum if it has the shape of the extension''s own tokens.';
+'Could a caller send this text as a token? 1 to 8192 visible ASCII characters, not the word Bearer, not three segments of base64url with two dots (a JSON Web Token), and with a fitting checksum if it has the shape of the extension''s own tokens.';
 
 CREATE FUNCTION pat_raise(status integer, name text, message text) RETURNS void
     LANGUAGE C VOLATILE STRICT PARALLEL SAFE

@@ -166,7 +166,7 @@ BEGIN
     PERFORM @extschema@.pat_check_description(description);
     IF NOT @extschema@.pat_token_is_usable(secret) THEN
         PERFORM @extschema@.pat_raise(400, 'BadDataError',
-            'PAT secret must be 1 to 8192 visible ASCII characters and have a fitting checksum.');
+            'PAT secret must be 1 to 8192 visible ASCII characters, with a fitting checksum and not in the form of a JSON Web Token.');
     ELSIF created_at IS NULL OR 'infinity' IN (created_at, seen_at, expires_at)
         OR greatest(created_at, seen_at, expires_at) >= timestamptz '10000-01-01 00:00:00+00'
         OR least(created_at, seen_at, expires_at) < timestamptz '0001-01-01 00:00:00+00' THEN

@@ -39,7 +39,9 @@ BEGIN
         RETURN NULL;
     ELSIF $3 = 'string' AND json_typeof($1->$2) <> 'string' THEN
         PERFORM @extschema@.pat_raise(400, 'BadDataError', format('The "%s" property must be a string.', $2));
-    ELSIF $3 = 'integer' AND (json_typeof($1->$2) <> 'number' OR $1->>$2 !~ '^-?(0|[1-9][0-9]{0,8})(\.0{1,9})?$') THEN
+    ELSIF $3 = 'integer' AND
+        (CASE WHEN json_typeof($1->$2) = 'number' AND $1->>$2 ~ '^-?(0|[1-9][0-9]{0,9})(\.0{1,9})?$'
+              THEN ($1->>$2)::numeric NOT BETWEEN -2147483648 AND 2147483647 ELSE true END) THEN
         PERFORM @extschema@.pat_raise(400, 'BadDataError', format('The "%s" property must be an integer.', $2));
     END IF;
     RETURN $1->>$2;
@@ -47,7 +49,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION pat_body_property(json, text, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION pat_body_property(json, text, text, boolean) IS
-'A property of a request body as text; NULL where it is absent. type: string or integer (at most nine digits). Errors: PT400 absent though required, or of another type. Owner only.';
+'A property of a request body as text; NULL where it is absent. type: string or integer (of 32 bits, without an exponent). Errors: PT400 absent though required, or of another type. Owner only.';
 
 CREATE FUNCTION pat_parse_time(value text) RETURNS timestamptz
     LANGUAGE plpgsql IMMUTABLE STRICT
