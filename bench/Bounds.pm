@@ -69,7 +69,7 @@ sub total
 	{
 		for my $case ($figures->cases($section))
 		{
-			$sum += $_ for $figures->values($section, $case, 'bridge', $metric);
+			$sum += $figures->total($section, $case, 'bridge', $metric);
 		}
 	}
 	return $sum;

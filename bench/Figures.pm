@@ -65,10 +65,23 @@ sub median
 	return (spread($self->values(@place)))[1];
 }
 
+# Of all rounds; 0 where the metric was not recorded.
+sub total
+{
+	my ($self, @place) = @_;
+	my $sum = 0;
+	$sum += $_ for $self->values(@place);
+	return $sum;
+}
+
+# A contender whose answers are not those that were asked for has no rate to compare.
+sub has_faults { my ($self, @place) = @_; return grep { $self->total(@place, $_) > 0 } qw(wrong failed); }
+
 # Median of the ratios of the rounds that both places have.
 sub ratio
 {
 	my ($self, $above, $below) = @_;
+	return if grep { $self->has_faults(@$_[0 .. 2]) } $above, $below;
 	my ($a, $b) = ($self->by_round(@$above), $self->by_round(@$below));
 	my @ratios = map { $a->{$_} / $b->{$_} } grep { $b->{$_} } keys %$a;
 	return (spread(@ratios))[1];

@@ -6,6 +6,7 @@
 --   BENCH_STATUS    the status that is right
 --   BENCH_PATTERN   Lua pattern of a right body, where there is no file of bodies
 --   BENCH_FORGET    Lua pattern of what to take out of a body before it is compared
+--   BENCH_ANY_ORDER 1: the objects of a body's list may come in any order
 --   BENCH_SINGLE    one connection: the n-th answer must be the n-th request's body
 --   BENCH_COMPARE   no: bodies are not read, only failures of the connection are counted
 --
@@ -16,6 +17,7 @@ local at, asked = 0, 0
 local status = tonumber(os.getenv("BENCH_STATUS") or "200")
 local pattern = os.getenv("BENCH_PATTERN")
 local forget = os.getenv("BENCH_FORGET")
+local any_order = os.getenv("BENCH_ANY_ORDER") == "1"
 local single = os.getenv("BENCH_SINGLE") == "1"
 local threads = {}
 
@@ -26,9 +28,16 @@ function setup(thread)
 	table.insert(threads, thread)
 end
 
+local function sorted(body)
+	local objects = {}
+	for object in body:gmatch("{[^{}]*}") do table.insert(objects, object) end
+	table.sort(objects)
+	return body:match("^[^{]*{[^{]*") .. table.concat(objects)
+end
+
 local function essence(body)
 	if forget then body = body:gsub(forget, "") end
-	return body
+	return any_order and body:find("^[^{]*{[^{]*{") and sorted(body) or body
 end
 
 local function read_requests()
@@ -81,6 +90,8 @@ if os.getenv("BENCH_COMPARE") ~= "no" then response = compare end
 function done(summary, latency)
 	local failed = summary.errors.connect + summary.errors.read + summary.errors.write
 		+ summary.errors.timeout
+	-- Statuses that are errors, where nobody else has looked at them.
+	if not response then failed = failed + summary.errors.status end
 	local bad = 0
 	for _, thread in ipairs(threads) do
 		bad = bad + thread:get("wrong")

@@ -9,7 +9,10 @@ hertz=$(getconf CLK_TCK)
 round=0
 
 # record SECTION CASE CONTENDER METRIC VALUE
-record() { printf '%s\t%s\t%s\t%d\t%s\t%s\n' "$1" "$2" "$3" "$round" "$4" "$5" >>"$results"; }
+record() {
+	[ -n "$5" ] || die "no figure of $3: $1, $2"
+	printf '%s\t%s\t%s\t%d\t%s\t%s\n' "$1" "$2" "$3" "$round" "$4" "$5" >>"$results"
+}
 
 # Clock ticks that a process has used so far, of its own and for the kernel.
 ticks_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '{ print $12 + $13 }'; }

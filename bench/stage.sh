@@ -61,7 +61,7 @@ sql_in() { PGUSER=postgres "$(pg_bindir)/psql" -XqAt -v ON_ERROR_STOP=1 -d "$1";
 # extension's settings once it has called one of its functions.
 set_server() {
 	owner_sql <<<"SELECT pat_id('1') \\g /dev/null
-		ALTER SYSTEM SET $1; SELECT pg_reload_conf() \\g /dev/null"
+		ALTER SYSTEM SET $1; SELECT pg_reload_conf() \\g /dev/null" || die "setting $1 failed"
 	sleep 0.2
 }
 
@@ -106,7 +106,7 @@ start_contenders() {
 	local name
 	for name in node fastify; do
 		if has_npm node; then
-			serve $name node "$work/npm/node/$name.mjs"
+			serve $name env NODE_ENV=production node "$work/npm/node/$name.mjs"
 		else
 			absent+=("$name: not installed from npm")
 		fi
@@ -131,7 +131,7 @@ start_unleash() {
 	set -m
 	DATABASE_URL="postgres://postgres@localhost/unleash?host=$work/run" DATABASE_HOST=$work/run \
 		DATABASE_SSL=false DATABASE_USERNAME=postgres DATABASE_NAME=unleash DATABASE_POOL_MAX=8 \
-		HTTP_HOST=127.0.0.1 PORT=$port CHECK_VERSION=false SEND_TELEMETRY=false \
+		NODE_ENV=production HTTP_HOST=127.0.0.1 PORT=$port CHECK_VERSION=false SEND_TELEMETRY=false \
 		UNLEASH_DEFAULT_ADMIN_USERNAME=admin UNLEASH_DEFAULT_ADMIN_PASSWORD=bench-password-1 \
 		"$node" "$work/npm/unleash/node_modules/unleash-server/dist/server.js" \
 		</dev/null >"$work/unleash.log" 2>&1 &
