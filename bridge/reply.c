@@ -3,7 +3,7 @@
  *		Turns the outcome of a request into a response.
  *
  * A list goes out of the database's result without being copied; the response
- * owns that result from then on.  No message of an unforeseen error goes out.
+ * holds that result from then on, as may others.  No message of an unforeseen error goes out.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,7 +218,7 @@ answer_database_error(const Request *request, Answer *answer, const DbError *rai
 	answer_error(request, answer, &error);
 }
 
-/* The response takes the database's result over, and frees it when it is sent. */
+/* The response takes over that the request holds the reply, until it is sent. */
 static void
 answer_with_reply(Request *request, Answer *answer, const char *json, size_t length)
 {
