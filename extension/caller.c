@@ -47,16 +47,16 @@ static struct
 } last;
 
 static bool
-is_expired(const PatToken *token)
+is_expired(const PatToken *token, TimestampTz now)
 {
-	return token->has_expires_at && token->expires_at <= GetCurrentStatementStartTimestamp();
+	return token->has_expires_at && token->expires_at <= now;
 }
 
 /* What is wrong with a credential: the count of such refusals. */
 #define NOTHING_WRONG PAT_COUNTS
 
 static PatCount
-find_by_token(PatSlice credential, PatCaller *caller)
+find_by_token(PatSlice credential, TimestampTz now, PatCaller *caller)
 {
 	uint8 hash[PAT_HASH_LEN];
 
@@ -65,7 +65,7 @@ find_by_token(PatSlice credential, PatCaller *caller)
 	pat_sha256(credential.data, credential.len, hash);
 	if (!pat_find_token_by_hash(hash, &caller->token))
 		return PAT_UNKNOWN_TOKEN;
-	if (is_expired(&caller->token))
+	if (is_expired(&caller->token, now))
 		return PAT_EXPIRED_TOKEN;
 	if (!pat_find_account(caller->token.account_id, &caller->account, NULL) ||
 		caller->account.is_deleted)
@@ -74,25 +74,25 @@ find_by_token(PatSlice credential, PatCaller *caller)
 }
 
 static PatCount
-find_by_jwt(PatSlice credential, const PatJwtSegments *segments, PatCaller *caller)
+find_by_jwt(PatSlice credential, const PatJwtSegments *segments, TimestampTz now, PatCaller *caller)
 {
 	pat_count(PAT_JWT_CALLS);
 	caller->token = (PatToken){.id = PAT_NO_TOKEN, .has_expires_at = true};
-	return pat_jwt_find_account(credential, segments, GetCurrentStatementStartTimestamp(),
-								&caller->account, &caller->token.expires_at)
+	return pat_jwt_find_account(credential, segments, now, &caller->account,
+								&caller->token.expires_at)
 			   ? NOTHING_WRONG
 			   : PAT_UNUSABLE_JWT;
 }
 
 static PatCount
-find_caller(PatSlice credential, PatCaller *caller)
+find_caller(PatSlice credential, TimestampTz now, PatCaller *caller)
 {
 	PatJwtSegments segments;
 
 	if (credential.len > PAT_CREDENTIAL_MAX)
 		return PAT_MALFORMED_TOKEN;
-	return pat_jwt_split(credential, &segments) ? find_by_jwt(credential, &segments, caller)
-												: find_by_token(credential, caller);
+	return pat_jwt_split(credential, &segments) ? find_by_jwt(credential, &segments, now, caller)
+												: find_by_token(credential, now, caller);
 }
 
 /* What was found of somebody who is refused is forgotten. */
@@ -106,8 +106,8 @@ note_caller(PatCaller *caller, bool found)
 	last.token_id = found ? caller->token.id : PAT_NO_TOKEN;
 }
 
-const PatRefusal *
-pat_authenticate(const text *header, PatCaller *caller)
+static const PatRefusal *
+authenticate_at(TimestampTz now, const text *header, PatCaller *caller)
 {
 	PatSlice credential = {NULL, 0};
 	PatCount wrong;
@@ -115,7 +115,7 @@ pat_authenticate(const text *header, PatCaller *caller)
 	pat_count(PAT_CALLS);
 	if (header != NULL)
 		credential = pat_credential(VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header));
-	wrong = credential.len > 0 ? find_caller(credential, caller) : PAT_NO_TOKEN_SENT;
+	wrong = credential.len > 0 ? find_caller(credential, now, caller) : PAT_NO_TOKEN_SENT;
 	note_caller(caller, wrong == NOTHING_WRONG);
 	if (wrong != NOTHING_WRONG)
 	{
@@ -125,6 +125,12 @@ pat_authenticate(const text *header, PatCaller *caller)
 	if (caller->token.id != PAT_NO_TOKEN)
 		pat_mark_seen(&caller->token);
 	return NULL;
+}
+
+const PatRefusal *
+pat_authenticate(const text *header, PatCaller *caller)
+{
+	return authenticate_at(GetCurrentStatementStartTimestamp(), header, caller);
 }
 
 void
@@ -232,15 +238,16 @@ pat_caller(PG_FUNCTION_ARGS)
 }
 
 /*
- * For changes: by what is committed now.  A transaction could otherwise keep a
- * token alive by its snapshot, and go on minting with it after its revocation.
+ * For changes: by what is committed now, and by the clock.  A transaction could
+ * otherwise keep a token alive by its snapshot, and a statement by its start, and
+ * go on minting with it after its revocation or its end.
  */
 static void
 authorize_now(FunctionCallInfo fcinfo, PatCaller *caller)
 {
 	pat_relations_use(fcinfo);
 	PushActiveSnapshot(GetLatestSnapshot());
-	pat_raise_refusal(pat_authenticate(pat_text_arg(fcinfo, 0), caller));
+	pat_raise_refusal(authenticate_at(GetCurrentTimestamp(), pat_text_arg(fcinfo, 0), caller));
 	if (!PG_ARGISNULL(1))
 		pat_raise_refusal(pat_check_permission(caller, text_to_cstring(PG_GETARG_TEXT_PP(1))));
 	PopActiveSnapshot();

@@ -39,6 +39,8 @@ pat_text_arg(FunctionCallInfo fcinfo, int argno)
  * Returns NULL, with the caller, if it carries a credential that is known, not
  * expired, and of an account that is alive; its token is then marked as seen.
  * Else the refusal, 401, and a caller with PAT_NO_ACCOUNT.
+ *
+ * For reading only: judged are the active snapshot and the statement's time.
  */
 extern const PatRefusal *pat_authenticate(const text *header, PatCaller *caller);
 
