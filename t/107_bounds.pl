@@ -254,6 +254,20 @@ for my $encoding (qw(LATIN1 SQL_ASCII EUC_JP))
 	like(outcome(q{repeat(E'\\xa4\\xa2', 1000)}, "'$token'", $database),
 		qr/^PT404 Could not find the service account with ID "(?:\xa4\xa2){50}\.\.\."\.$/,
 		"$encoding: an id of such characters, cut");
+
+	# A character that the encoding lacks is known by its escape only.
+	like(body_refusal('\\u0e01', $database), qr/ERROR:  The request body holds an escape that the database cannot store\.$/m,
+		"$encoding: a body with a character that it lacks");
+	like(body_refusal('\\ud83d', $database), qr/ERROR:  The "a" property holds an escape that stands for no character\.$/m,
+		'... and one with half a pair');
+	is(body_refusal('\\u0061', $database), '', '... and one that will do');
+}
+
+sub body_refusal
+{
+	my ($text, $database) = @_;
+	my (undef, undef, $refusal) = $node->psql($database, qq{SELECT pat_check_body('{"a":"$text"}')});
+	return $refusal;
 }
 
 $node->stop;

@@ -8,6 +8,7 @@ CREATE FUNCTION pat_check_body(body json) RETURNS void
 AS $$
 DECLARE
     twice text;
+    bad   text;
 BEGIN
     IF octet_length($1::text) > 102400 THEN
         PERFORM @extschema@.pat_raise(413, 'PayloadTooLargeError', 'The request body is larger than 100 kB.');
@@ -18,14 +19,17 @@ BEGIN
     IF FOUND THEN
         PERFORM @extschema@.pat_raise(400, 'BadDataError', format('The "%s" property is given more than once.', left(twice, 100)));
     END IF;
-EXCEPTION WHEN untranslatable_character OR invalid_text_representation THEN
+-- the last one is of an encoding that knows no conversion, as SQL_ASCII
+EXCEPTION WHEN untranslatable_character OR invalid_text_representation OR feature_not_supported THEN
+    bad := @extschema@.pat_body_bad_escape($1);
     PERFORM @extschema@.pat_raise(400, 'BadDataError',
-        format('The "%s" property holds an escape that stands for no character.', @extschema@.pat_body_bad_escape($1)));
+        CASE WHEN bad IS NULL THEN 'The request body holds an escape that the database cannot store.'
+             ELSE format('The "%s" property holds an escape that stands for no character.', bad) END);
 END
 $$;
 REVOKE ALL ON FUNCTION pat_check_body(json) FROM PUBLIC;
 COMMENT ON FUNCTION pat_check_body(json) IS
-'Errors: PT413 more than 102400 bytes; PT400 not an object, a property given twice, or \u0000 or half a surrogate pair, which text cannot hold. Owner only.';
+'Errors: PT413 more than 102400 bytes; PT400 not an object, a property given twice, or an escape that text cannot hold: \u0000, half a surrogate pair, a character that the encoding of the database lacks. Owner only.';
 
 CREATE FUNCTION pat_body_property(body json, property text, type text, required boolean) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
