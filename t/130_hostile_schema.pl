@@ -109,5 +109,28 @@ call_is_safe($api, "public.pat_caller(text '$own')");
 
 is($node->safe_psql('postgres', 'SELECT count(*) FROM public.pat_event'), 17, 'each change is in the audit trail, once');
 
+# What might be taken in by a better fit, if not by these.
+is($node->safe_psql('postgres', <<~'SQL'), '', 'no function calls another with a NULL of no type');
+	SELECT p.oid::regprocedure
+	FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass
+		JOIN pg_extension e ON d.refobjid = e.oid
+	WHERE e.extname = 'pat' AND d.deptype = 'e'
+		AND p.prosrc ~ 'public\.pat_\w+\((?:[^()]|\([^()]*\))*\mNULL\s*[,)]';
+	SQL
+
+# ---- a schema whose name looks like a format -----------------------------------------------------
+
+my $schema = '"100%s %I b%%"';
+$node->safe_psql('postgres', 'CREATE DATABASE percent');
+$node->safe_psql('percent', "CREATE SCHEMA $schema");
+create_extension($node, 'percent', $schema);
+my ($status, undef, $error) = $node->psql('percent', "SELECT $schema.pat_grant_api('regress_pat_api')");
+is($status, 0, "the grant of the API in $schema") or diag($error);
+my $root = $node->safe_psql('percent', "SELECT $schema.pat_create_admin_token('root')");
+$account = $node->safe_psql('percent', "SELECT $schema.pat_create_account('bot')");
+my (undef, $listed) = $node->psql('percent', "SELECT $schema.pat_list_for_service_account('$account', '$root')",
+	extra_params => [ '-U', 'regress_pat_api' ]);
+is($listed, '{"pats":[]}', '... lets a role list');
+
 $node->stop;
 done_testing();

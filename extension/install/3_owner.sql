@@ -214,7 +214,7 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', api_function, role);
     END LOOP;
     IF NOT has_schema_privilege(role, schema_oid, 'USAGE') THEN
-        EXECUTE format('GRANT USAGE ON SCHEMA @extschema@ TO %s', role);
+        EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', schema_oid::regnamespace, role);
     END IF;
 END
 $$;

@@ -264,7 +264,7 @@ CREATE FUNCTION pat_create(token json, caller_token text) RETURNS json
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    caller record := @extschema@.pat_authorize($2, NULL);
+    caller record := @extschema@.pat_authorize($2, NULL::text);
 BEGIN
     IF caller.is_system THEN
         PERFORM @extschema@.pat_raise(403, 'ForbiddenError', 'PATs require an authenticated user.');
@@ -283,7 +283,7 @@ CREATE FUNCTION pat_delete(token_id text, caller_token text) RETURNS void
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    caller record := @extschema@.pat_authorize($2, NULL);
+    caller record := @extschema@.pat_authorize($2, NULL::text);
 BEGIN
     IF caller.is_system THEN
         PERFORM @extschema@.pat_raise(403, 'ForbiddenError', 'PATs require an authenticated user.');
