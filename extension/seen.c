@@ -6,6 +6,9 @@
  * only if free at once.  The row lock comes first, so that the update after it
  * cannot wait.  All happens in a subtransaction: a full disk must not fail a
  * list.
+ *
+ * Owns: which tokens this statement has marked.  Its snapshot goes on showing
+ * their rows as they were, and each further use would try in vain.
  */
 #include "postgres.h"
 
@@ -24,6 +27,49 @@
 #include "seen.h"
 #include "settings.h"
 #include "stat.h"
+
+/* As many tokens as a statement remembers; the bridge puts fewer into one. */
+#define MARKED_MAX 32
+
+/* A subtransaction that is rolled back takes its marks along: none counts beyond its own. */
+static struct
+{
+	LocalTransactionId transaction;
+	SubTransactionId subtransaction;
+	TimestampTz statement;
+	int count;
+	int32 token_ids[MARKED_MAX];
+} marked;
+
+/* Forgets what another statement or subtransaction has marked. */
+static bool
+is_marked(int32 token_id, TimestampTz statement)
+{
+	LocalTransactionId transaction = pat_local_transaction();
+	SubTransactionId subtransaction = GetCurrentSubTransactionId();
+
+	if (marked.statement != statement || marked.transaction != transaction ||
+		marked.subtransaction != subtransaction)
+	{
+		marked.statement = statement;
+		marked.transaction = transaction;
+		marked.subtransaction = subtransaction;
+		marked.count = 0;
+	}
+	for (int i = 0; i < marked.count; i++)
+		if (marked.token_ids[i] == token_id)
+			return true;
+	return false;
+}
+
+/* Begins anew when there is no room: to forget costs no more than a try in vain. */
+static void
+remember_mark(int32 token_id)
+{
+	if (marked.count == MARKED_MAX)
+		marked.count = 0;
+	marked.token_ids[marked.count++] = token_id;
+}
 
 static bool
 is_due(const PatToken *token, TimestampTz now)
@@ -139,7 +185,7 @@ pat_mark_seen(const PatToken *token)
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 
-	if (!is_due(token, now))
+	if (!is_due(token, now) || is_marked(token->id, now))
 		return;
 	if (!may_write())
 	{
@@ -156,6 +202,8 @@ pat_mark_seen(const PatToken *token)
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
 		pat_count(written ? PAT_SEEN_WRITTEN : PAT_SEEN_SKIPPED);
+		if (written)
+			remember_mark(token->id);
 	}
 	PG_CATCH();
 	{

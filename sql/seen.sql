@@ -26,6 +26,39 @@ EXECUTE seen;
 -- several times in one statement, and with the row changed by the same transaction
 SELECT count(*) FROM generate_series(1, 100), LATERAL pat_caller('user:regress-bot');
 EXECUTE seen;
+-- A statement notes the use of a token once, however often it comes to it and whoever comes between,
+-- though its snapshot goes on showing the row as it was.
+SELECT count(pat_create_token(:bot, 'many ' || n, secret => 'user:regress-' || n)) FROM generate_series(1, 40) n;
+CREATE FUNCTION pg_temp.uses(credentials text[]) RETURNS TABLE (uses bigint, written bigint, skipped bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE pat_token SET seen_at = NULL;
+    PERFORM pat_stat_reset();
+    SELECT count(*) INTO uses FROM pat_answer_list(credentials);
+    SELECT seen_written, seen_skipped INTO written, skipped FROM pat_stat;
+    RETURN NEXT;
+END
+$$;
+SELECT * FROM pg_temp.uses(ARRAY(SELECT CASE WHEN n % 2 = 0 THEN 'user:regress-bot' ELSE 'user:regress-nobody' END FROM generate_series(1, 20) n));
+SELECT * FROM pg_temp.uses(ARRAY(SELECT 'user:regress-' || n % 3 FROM generate_series(1, 20) n));
+SELECT * FROM pg_temp.uses(ARRAY(SELECT 'user:regress-' || n % 12 + 1 FROM generate_series(1, 24) n));
+SELECT * FROM pg_temp.uses(ARRAY(SELECT 'user:regress-' || n FROM generate_series(1, 40) n));
+-- but a use that was rolled back is not noted, and each statement has a time of its own
+CREATE FUNCTION pg_temp.use_in_vain() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pat_caller('user:regress-bot');
+    RAISE no_data_found;
+EXCEPTION WHEN no_data_found THEN
+    NULL;
+END
+$$;
+UPDATE pat_token SET seen_at = NULL WHERE id = :t;
+SELECT pat_stat_reset();
+DO $$ BEGIN PERFORM pg_temp.use_in_vain(); PERFORM pat_caller('user:regress-bot'); END $$;
+SELECT seen_written, seen_skipped FROM pat_stat;
+EXECUTE seen;
+SELECT token_id = :t AS ok FROM pat_caller('user:regress-bot');
+SELECT token_id = :t AS ok FROM pat_caller('user:regress-bot');
+SELECT seen_written, seen_skipped FROM pat_stat;
 -- an unusable token is not seen
 UPDATE pat_token SET seen_at = NULL, expires_at = now() WHERE id = :t;
 SAVEPOINT s;
