@@ -13,7 +13,12 @@
  * nothing is written in a read-only transaction, on a standby, in parallel
  * mode, in a SERIALIZABLE transaction (the write would make it conflict), while
  * another session holds the row or a lock on the table, or when writing is not
- * possible.
+ * possible.  A statement that marks a token does so once.
+ *
+ * What is written stays locked until the caller's transaction ends, the row as the
+ * table: whoever holds a transaction open makes the token's revocation wait, and
+ * REINDEX.  The bridge's transactions are short; those of a role that sends SQL of
+ * its own are what it makes them.
  */
 extern void pat_mark_seen(const PatToken *token);
 
