@@ -237,7 +237,8 @@ find_index(Relation rel, const IndexSpec *spec)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("table \"%s\" lacks an index that pat needs", RelationGetRelationName(rel)),
-				 errhint("Restore the index on column %d that the extension created.",
+				 errhint("Restore the index on column %d that the extension created, "
+						 "by CREATE INDEX CONCURRENTLY.",
 						 spec->keys[0]),
 				 errhidestmt(true), errhidecontext(true)));
 	return found;

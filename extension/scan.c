@@ -36,9 +36,10 @@
 static PatOpenScans *kept = NULL;
 
 /*
- * An index rebuilt after an old snapshot was taken may lack row versions that
- * only this snapshot sees (pg_index.indcheckxmin).  The planner avoids such an
- * index; we ask for a new snapshot.
+ * An index that was created, other than concurrently, while older transactions were
+ * open may lack row versions that they see (pg_index.indcheckxmin).  Until all
+ * of these have ended, in whatever database, the planner avoids it in every
+ * session; we have no other and ask for patience.
  */
 static void
 check_index_usable(Relation index)
@@ -46,11 +47,12 @@ check_index_usable(Relation index)
 	if (index->rd_index->indcheckxmin &&
 		!TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
 							   TransactionXmin))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("index \"%s\" was rebuilt after this transaction's snapshot",
-						RelationGetRelationName(index)),
-				 errhint("Retry the transaction."), errhidestmt(true), errhidecontext(true)));
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("index \"%s\" was created while older transactions were open",
+							   RelationGetRelationName(index)),
+						errhint("It can be used by transactions that begin when those have ended. "
+								"CREATE INDEX CONCURRENTLY makes one that can be used at once."),
+						errhidestmt(true), errhidecontext(true)));
 }
 
 /* A scan by the wrong column would return rows, and not say so. */

@@ -261,15 +261,35 @@ $node->safe_psql('postgres', 'REINDEX INDEX CONCURRENTLY pat_token_secret_hash_k
 $list = $list =~ s/"seenAt":"[^"]*"/"seenAt":null/gr;
 is($node->safe_psql('postgres', $call), $list, 'the list does without them');
 is($old->query($call), $list, '... in the old session too');
+
+# Without another one nobody lists until that transaction has ended, in however new a session. One that
+# is made concurrently can be used at once.
+my $not_yet = qr/ERROR:  40001: index "twin" was created while older transactions were open
+HINT:  It can be used by transactions that begin when those have ended\. CREATE INDEX CONCURRENTLY/;
+$node->safe_psql('postgres', 'DROP INDEX pat_token_account_id_id_idx');
+like(refusal(), $not_yet, 'without another one there is no list');
+$node->safe_psql('postgres', 'CREATE INDEX CONCURRENTLY at_once ON pat_token (account_id, id)');
+is($node->safe_psql('postgres', $call), $list, '... until one is made concurrently');
+is($old->query($call), $list, '... in the old session too');
+$node->safe_psql('postgres', 'DROP INDEX at_once');
+like(refusal(), $not_yet, 'without that one there is none again');
 $writer->query_safe('COMMIT');
 $writer->quit;
+is($node->safe_psql('postgres', $call), $list, '... until the old transaction has ended');
+
+sub refusal
+{
+	my (undef, undef, $refusal) = $node->psql('postgres', "\\set VERBOSITY verbose\n$call");
+	return $refusal;
+}
 
 # ---- an index that is gone -----------------------------------------------------------------------
 
-$node->safe_psql('postgres', 'DROP INDEX twin; DROP INDEX pat_token_account_id_id_idx');
+$node->safe_psql('postgres', 'DROP INDEX twin');
 $old->{stderr} = '';
 $old->query($call);
 like($old->{stderr}, qr/ERROR:  table "pat_token" lacks an index that pat needs/, 'without its index: an error');
+like($old->{stderr}, qr/HINT:  .* CREATE INDEX CONCURRENTLY\./, '... that says how to make one which can be used at once');
 $node->safe_psql('postgres', 'CREATE INDEX CONCURRENTLY whatever ON pat_token (account_id, id)');
 $old->{stderr} = '';
 is($old->query($call), $list, 'an index of another name over the same columns will do');
