@@ -244,8 +244,11 @@ find_index(Relation rel, const IndexSpec *spec)
 	return found;
 }
 
-/* False if an invalidation came in meanwhile: what was found may be out of date. */
-static bool
+/*
+ * What is found under the table's lock stays good for as long as that is kept.  If an
+ * invalidation came in meanwhile, there may be better by now: the next call looks again.
+ */
+static void
 find_indexes(PatTable table, Relation rel)
 {
 	uint64 changes_before = changes;
@@ -259,7 +262,6 @@ find_indexes(PatTable table, Relation rel)
 			index_locked[i].transaction = InvalidLocalTransactionId;
 		}
 	indexes_known[table] = changes == changes_before;
-	return indexes_known[table];
 }
 
 /*
@@ -298,25 +300,17 @@ try_open(PatTable table)
 	return table_oids[table] == relid ? relation_open(relid, NoLock) : NULL;
 }
 
-/*
- * Opening a table takes in pending invalidations, and so does looking at its
- * indexes: start over until all was found under the lock.
- */
+/* Locking a table takes in pending invalidations: start over until it was found under the lock. */
 Relation
 pat_table_open(PatTable table)
 {
-	for (;;)
-	{
-		Relation rel = try_open(table);
+	Relation rel;
 
-		if (rel != NULL)
-		{
-			if (indexes_known[table] || find_indexes(table, rel))
-				return rel;
-			relation_close(rel, NoLock);
-		}
+	while ((rel = try_open(table)) == NULL)
 		CHECK_FOR_INTERRUPTS();
-	}
+	if (!indexes_known[table])
+		find_indexes(table, rel);
+	return rel;
 }
 
 Relation

@@ -70,6 +70,13 @@ DELETE FROM pat_token USING regress_bots WHERE account_id = regress_bots.id;
 DELETE FROM pat_account USING regress_bots WHERE pat_account.id = regress_bots.id;
 ALTER TABLE pat_token RESET (autovacuum_enabled);
 
+-- Where each look at a catalog drops all that was known of it, as a server for developers may be told
+-- to do, a call comes to its end all the same.
+BEGIN;
+SELECT count(set_config(name, '1', true)) < 2 AS ok FROM pg_settings WHERE name = 'debug_discard_caches' AND max_val <> '0';
+SELECT json_array_length(pat_list_for_service_account(:bot, :'root')->'pats');
+ROLLBACK;
+
 -- An index that is not what the catalog says of it: no list rather than another account's tokens.
 BEGIN;
 SELECT id AS token FROM pat_token WHERE account_id = :bot LIMIT 1 \gset
