@@ -77,6 +77,19 @@ utf8_or_null(const Datum *values, const bool *nulls, int attnum)
 	return pg_server_to_any(string, strlen(string), PG_UTF8);
 }
 
+/* Of a value that had to be unpacked, the copy made for that is wiped. */
+static void
+copy_key(Datum value, PatJwtKey *key)
+{
+	bytea *bytes = DatumGetByteaPP(value);
+
+	key->key_len = VARSIZE_ANY_EXHDR(bytes);
+	key->key = palloc(key->key_len);
+	memcpy(key->key, VARDATA_ANY(bytes), key->key_len);
+	if ((Pointer) bytes != DatumGetPointer(value))
+		explicit_bzero(VARDATA_ANY(bytes), key->key_len);
+}
+
 static void
 add_key(HeapTuple tuple, TupleDesc desc)
 {
@@ -84,7 +97,6 @@ add_key(HeapTuple tuple, TupleDesc desc)
 	bool nulls[PAT_COLUMNS_MAX];
 	PatJwtKey *key;
 	char *algorithm;
-	bytea *bytes;
 
 	heap_deform_tuple(tuple, desc, values, nulls);
 	if (!nulls[Anum_pat_jwt_key_retired_at - 1])
@@ -98,10 +110,7 @@ add_key(HeapTuple tuple, TupleDesc desc)
 	key->issuer = utf8_or_null(values, nulls, Anum_pat_jwt_key_issuer);
 	key->audience = utf8_or_null(values, nulls, Anum_pat_jwt_key_audience);
 	key->subject_claim = utf8_or_null(values, nulls, Anum_pat_jwt_key_subject_claim);
-	bytes = DatumGetByteaPP(values[Anum_pat_jwt_key_key - 1]);
-	key->key_len = VARSIZE_ANY_EXHDR(bytes);
-	key->key = palloc(key->key_len);
-	memcpy(key->key, VARDATA_ANY(bytes), key->key_len);
+	copy_key(values[Anum_pat_jwt_key_key - 1], key);
 	n_keys++;
 }
 

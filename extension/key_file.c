@@ -63,15 +63,29 @@ check_mode(int fd, int elevel)
 	return false;
 }
 
+/* What was read is wiped, whatever comes of it. */
+static void
+use_key(uint8 *key, ssize_t len, size_t room)
+{
+	PG_TRY();
+	{
+		if (len == PAT_KEY_LEN)
+			pat_seal_set_key(key);
+	}
+	PG_FINALLY();
+	{
+		explicit_bzero(key, room);
+	}
+	PG_END_TRY();
+}
+
 static bool
 load_key(int fd, int elevel)
 {
 	uint8 key[PAT_KEY_LEN + 1]; /* one more shows a file that is too long */
 	ssize_t len = read(fd, key, sizeof(key));
 
-	if (len == PAT_KEY_LEN)
-		pat_seal_set_key(key);
-	explicit_bzero(key, sizeof(key));
+	use_key(key, len, sizeof(key));
 	if (len != PAT_KEY_LEN)
 		ereport(elevel, (errcode(ERRCODE_CONFIG_FILE_ERROR),
 						 errmsg("secret key file \"%s\" does not hold exactly %d bytes",

@@ -37,7 +37,8 @@ reserve(StringInfo out, size_t needed)
 {
 	if (needed >= MaxAllocSize)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("a text is too long to be written as JSON")));
+						errmsg("a text is too long to be written as JSON"), errhidestmt(true),
+						errhidecontext(true)));
 	enlargeStringInfo(out, (int) needed);
 	return out->data + out->len;
 }

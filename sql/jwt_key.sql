@@ -214,6 +214,10 @@ SELECT pat_retire_jwt_key(kid) FROM pat_list_jwt_keys() WHERE algorithm = 'HS384
 SELECT pat_add_jwt_key('long', 'HS384', :'long');
 SELECT octet_length(key), pat_jwt_account(pat_jwt_sign('{"sub":"regress-jwt","exp":32472144000}', :'long', 'HS384'), now()) = :account AS fits
 FROM pat_jwt_key WHERE kid = 'long';
+-- and one stored compressed
+UPDATE pat_jwt_key SET key = convert_to(repeat('key', 2000), 'UTF8') WHERE kid = 'long';
+SELECT pg_column_size(key) < octet_length(key) AS compressed, pat_jwt_account(pat_jwt_sign('{"sub":"regress-jwt","exp":32472144000}', repeat('key', 2000), 'HS384'), now()) = :account AS fits
+FROM pat_jwt_key WHERE kid = 'long';
 
 -- keys are the owner's alone
 CREATE ROLE regress_pat_signer;

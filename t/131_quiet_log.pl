@@ -70,6 +70,24 @@ like($log, qr/secret key file .* has group or world access/, '... which is logge
 unlike($log, qr/\Q$admin\E|STATEMENT:|CONTEXT:/, '... without statement and context');
 chmod 0600, $key or die "$key: $!";
 
+# ---- a text that is too long ---------------------------------------------------------------------
+
+# None is that the extension has stored: the owner may have taken away what bounds it.
+$node->safe_psql('postgres', <<~'SQL');
+	ALTER TABLE pat_token DROP CONSTRAINT pat_token_description_check,
+		DROP CONSTRAINT pat_token_account_id_description_key;
+	UPDATE pat_token SET description = repeat('x', 180000000) WHERE description = 'sealed';
+	SQL
+for my $sql ("SELECT pat_list_for_service_account('$bot', '$admin')",
+	"DO \$\$ BEGIN PERFORM pat_list_for_service_account('$bot', '$admin'); END \$\$")
+{
+	(undef, $log, my $error) = call_and_log($sql);
+	like($error, qr/a text is too long to be written as JSON/, 'a description of 180 MB is not listed');
+	like($log, qr/ERROR:  a text is too long/, '... which is logged');
+	unlike($log, qr/\Q$admin\E|STATEMENT:|CONTEXT:/, '... without statement and context');
+}
+$node->safe_psql('postgres', q{UPDATE pat_token SET description = 'sealed' WHERE length(description) > 255});
+
 # ---- settings of the caller's ------------------------------------------------------------------
 
 $node->append_conf('postgresql.conf', "pat.max_tokens_per_account = 1\n");
