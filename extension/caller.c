@@ -85,7 +85,7 @@ find_by_jwt(PatSlice credential, const PatJwtSegments *segments, TimestampTz now
 }
 
 static PatCount
-find_caller(PatSlice credential, TimestampTz now, PatCaller *caller)
+find_by_credential(PatSlice credential, TimestampTz now, PatCaller *caller)
 {
 	PatJwtSegments segments;
 
@@ -115,7 +115,7 @@ authenticate_at(TimestampTz now, const text *header, PatCaller *caller)
 	pat_count(PAT_CALLS);
 	if (header != NULL)
 		credential = pat_credential(VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header));
-	wrong = credential.len > 0 ? find_caller(credential, now, caller) : PAT_NO_TOKEN_SENT;
+	wrong = credential.len > 0 ? find_by_credential(credential, now, caller) : PAT_MISSING_TOKEN;
 	note_caller(caller, wrong == NOTHING_WRONG);
 	if (wrong != NOTHING_WRONG)
 	{

@@ -16,7 +16,7 @@ typedef enum PatCount
 	PAT_JWT_CALLS, /* of these, with a JSON Web Token */
 
 	/* Refused with 401, which the caller cannot tell from each other. */
-	PAT_NO_TOKEN_SENT,
+	PAT_MISSING_TOKEN,
 	PAT_MALFORMED_TOKEN, /* longer than any, or with a wrong checksum */
 	PAT_UNKNOWN_TOKEN,
 	PAT_EXPIRED_TOKEN,
