@@ -190,5 +190,23 @@ for my $case ([ 'main', 'public', sort keys %way ], [ 'apart', $schema, 'plain t
 	}
 }
 
+# ---- data alone, with triggers disabled ------------------------------------------------------------
+
+# That enables all triggers afterwards as if none had been always enabled; what the reference says to
+# do then makes them what they were.
+my $how = 'SELECT string_agg(tgenabled::text, \'\' ORDER BY tgname) FROM pg_trigger'
+  . q{ WHERE tgrelid = 'pat_jwt_key'::regclass AND NOT tgisinternal};
+$node->safe_psql('postgres', 'CREATE DATABASE data_alone');
+create_extension($node, 'data_alone');
+my $enabled = $node->safe_psql('data_alone', $how);
+is($enabled, 'AA', 'both triggers on keys are always enabled');
+run_ok('dump of data alone', 'pg_dump', '-a', '-Fc', '-f', "$tempdir/data", $node->connstr('main'));
+run_ok('restore with triggers disabled', 'pg_restore', '-e', '--disable-triggers', '-d', $node->connstr('data_alone'),
+	"$tempdir/data");
+my @repairs = slurp(source_dir() . '/doc/sql.md') =~ /^(ALTER TABLE pat_jwt_key ENABLE .*;)$/mg;
+is(scalar @repairs, 2, 'the reference says what to do then');
+$node->safe_psql('data_alone', "@repairs");
+is($node->safe_psql('data_alone', $how), $enabled, '... and it does it');
+
 $node->stop;
 done_testing();

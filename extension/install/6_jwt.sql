@@ -9,7 +9,8 @@ REVOKE ALL ON FUNCTION pat_jwt_key_changed() FROM PUBLIC;
 COMMENT ON FUNCTION pat_jwt_key_changed() IS 'Trigger: makes every backend read the keys anew, from the commit of the change on.';
 
 -- What a subscription brings counts too: it fires triggers that are always enabled, and of those
--- on single rows only.  TRUNCATE has but triggers on statements.
+-- on single rows only.  TRUNCATE has but triggers on statements.  A restore with --disable-triggers
+-- enables them as any others: doc/sql.md says what to do then.
 CREATE TRIGGER pat_jwt_key_changed AFTER INSERT OR UPDATE OR DELETE ON pat_jwt_key
     FOR EACH ROW EXECUTE FUNCTION pat_jwt_key_changed();
 ALTER TABLE pat_jwt_key ENABLE ALWAYS TRIGGER pat_jwt_key_changed;
