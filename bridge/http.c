@@ -26,6 +26,12 @@
 /* How often libmicrohttpd runs at least while requests are held. */
 #define HELD_RUN_US CLOCK_US_PER_MS
 
+/*
+ * How often while it moves nothing, and nobody is held: during a handshake GnuTLS reads
+ * the socket by itself, so that libmicrohttpd always believes that there is more.
+ */
+#define IDLE_RUN_US (10 * CLOCK_US_PER_MS)
+
 /* Connections that are put to rest in one turn, at ten microseconds each. */
 #define HTTP_MAX_RESTS 16
 
@@ -47,6 +53,16 @@ on_ready(void *owner, uint32_t events)
 /* ---- connections -------------------------------------------------------- */
 
 static void
+count_traffic(struct MHD_Connection *handle)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(handle, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+	if (info != NULL)
+		tls_count(info->tls_session);
+}
+
+static void
 greet(Http *http, struct MHD_Connection *handle, void **context)
 {
 	Connection *client = calloc(1, sizeof(Connection));
@@ -63,6 +79,8 @@ greet(Http *http, struct MHD_Connection *handle, void **context)
 	client->fd = fd;
 	client->peer = http->arriving;
 	http->arriving = 0;
+	if (http->settings.tls)
+		count_traffic(handle);
 	connections_add(&http->connections, client, http->now);
 	counter_set(&http->counters->connections, ++http->settings.share->connections);
 	counter_add(&http->counters->accepted, 1);
@@ -284,10 +302,21 @@ daemon_timeout_ms(Http *http)
 }
 
 /*
- * When libmicrohttpd is to run next, by the clock.  While requests are held it always
- * has something to do: ask for their answers.  That is worth a run at once only if
- * there was more to do in the last one.
+ * How long libmicrohttpd can be left alone although it says that it has something to do.
+ * While requests are held it always has: it asks for their answers.  With TLS it also has
+ * during handshakes.  That is worth a run at once only if there was more to do in the last.
  */
+static int64_t
+pause_us(const Http *http)
+{
+	if (http->progress)
+		return 0;
+	if (http->held > 0)
+		return HELD_RUN_US;
+	return http->settings.tls ? IDLE_RUN_US : 0;
+}
+
+/* When libmicrohttpd is to run next, by the clock. */
 static int64_t
 next_run(Http *http)
 {
@@ -295,8 +324,8 @@ next_run(Http *http)
 
 	if (timeout_ms < 0)
 		return CLOCK_NEVER;
-	if (timeout_ms == 0 && !http->pending && !http->progress && http->held > 0)
-		return http->last_run + HELD_RUN_US;
+	if (timeout_ms == 0 && !http->pending && pause_us(http) > 0)
+		return http->last_run + pause_us(http);
 	return http->now + timeout_ms * CLOCK_US_PER_MS;
 }
 
@@ -306,9 +335,12 @@ run_daemon(Http *http)
 {
 	for (int round = 0; round < HTTP_MAX_ROUNDS && next_run(http) <= http->now; round++)
 	{
+		uint64_t moved = tls_moved();
+
 		http->pending = http->progress = false;
 		http->last_run = http->now;
 		MHD_run(http->daemon);
+		http->progress |= tls_moved() != moved;
 	}
 }
 

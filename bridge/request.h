@@ -38,7 +38,7 @@ struct Http
 	struct Request *spares; /* requests that have ended, for the next ones */
 	unsigned spare_count;
 	bool pending;     /* libmicrohttpd has something to do */
-	bool progress;    /* it has done something but ask whether requests still wait */
+	bool progress;    /* it has done something but ask for data and answers */
 	unsigned held;    /* requests that wait, and it asks */
 	int64_t last_run; /* of it */
 	bool draining;

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -333,6 +334,41 @@ tls_certificate_callback(void)
 	gnutls_certificate_retrieve_function2 *typed = retrieve;
 
 	return (TlsCallback) typed;
+}
+
+static _Thread_local uint64_t moved;
+
+static ssize_t
+push(gnutls_transport_ptr_t transport, const void *bytes, size_t size)
+{
+	ssize_t sent = send((int) (intptr_t) transport, bytes, size, MSG_NOSIGNAL);
+
+	if (sent > 0)
+		moved += (uint64_t) sent;
+	return sent;
+}
+
+static ssize_t
+pull(gnutls_transport_ptr_t transport, void *bytes, size_t size)
+{
+	ssize_t got = recv((int) (intptr_t) transport, bytes, size, 0);
+
+	if (got > 0)
+		moved += (uint64_t) got;
+	return got;
+}
+
+void
+tls_count(void *session)
+{
+	gnutls_transport_set_push_function(session, push);
+	gnutls_transport_set_pull_function(session, pull);
+}
+
+uint64_t
+tls_moved(void)
+{
+	return moved;
 }
 
 ssize_t

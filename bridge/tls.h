@@ -48,6 +48,15 @@ extern void tls_unload(void);
 /* What tells GnuTLS the certificate, for libmicrohttpd to hand on. */
 extern TlsCallback tls_certificate_callback(void);
 
+/*
+ * Count from now on what the session sends and receives; its transport is a socket that
+ * does not block.
+ */
+extern void tls_count(void *session);
+
+/* Bytes that the counted sessions of this thread have sent and received, so far. */
+extern uint64_t tls_moved(void);
+
 /* Send on a session of GnuTLS, without waiting; how much went out, or less than 0. */
 extern ssize_t tls_send(void *session, const char *bytes, size_t size);
 

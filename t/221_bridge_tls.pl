@@ -1,7 +1,8 @@
 # TLS: the same answers as without it, to curl and to many connections at once; what is older than
 # TLS 1.2, and what is no TLS, is refused; a Unix-domain address and those for monitoring stay plain;
-# SIGHUP changes the certificate under connections that go on, and a wrong one changes nothing; a key
-# that others may read, or of another certificate, is refused at the start.
+# SIGHUP changes the certificate under connections that go on, and a wrong one changes nothing;
+# handshakes that stop cost nothing; a key that others may read, or of another certificate, is refused
+# at the start.
 
 use strict;
 use warnings;
@@ -9,6 +10,9 @@ use warnings;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use IO::Socket::INET;
+use IPC::Run ();
+use POSIX ();
 use PatTest;
 use PatBridge;
 use PatTls;
@@ -204,6 +208,67 @@ reload(qr/error .*stays as it was: option "--tls-cert": .* cannot be read/);
 is(PatTls::served_serial($port), '2222', 'wrong files change nothing');
 old_goes_on('... and the connection from before goes on');
 $old->{run}->kill_kill;
+$bridge->stop_ok;
+
+# ---- unfinished handshakes ---------------------------------------------------------------------
+
+# Of the bridge, in seconds.
+sub cpu_time
+{
+	my @fields = split / /, slurp('/proc/' . $bridge->pid . '/stat') =~ s/\A.*\) //sr;
+	return ($fields[11] + $fields[12]) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
+
+# What a client begins with.
+sub client_hello
+{
+	my $server = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die "listen: $!";
+	my $client = PatTls::client($server->sockport);
+	my $socket = $server->accept or die "accept: $!";
+	my $hello = '';
+	while (length $hello < 5 || length $hello < 5 + unpack 'x3 n', $hello)
+	{
+		sysread $socket, $hello, 65_536, length $hello or die "no hello: $!";
+	}
+	$client->{run}->kill_kill;
+	return $hello;
+}
+
+# The bridge closes what is unfinished after --client-timeout, and all that time it has nothing to do.
+sub rests_ok
+{
+	my ($bytes, $name) = @_;
+	my $before = cpu_time();
+	my $half = PatWire->new($port);
+	$half->send($bytes);
+	$half->take(sub { return });
+	ok($half->{ended}, "$name: ended in time");
+	return cmp_ok(cpu_time() - $before, '<', 1, '... the bridge has rested meanwhile');
+}
+
+$bridge = PatBridge->start($node, ready => 0,
+	options => [ '--listen', "unix:$socket", '--tls-cert', $other_cert, '--tls-key', $other_key,
+		'--workers', '1', '--client-timeout', '3s' ]);
+$port = $bridge->port;
+wait_until(sub { PatWire->new($socket)->call('GET', '/ready')->{status} eq '200' }, 'the bridge')
+  or die $bridge->log;
+rests_ok('', 'a handshake that has not begun');
+rests_ok("\x16", 'one byte of a handshake');
+my $hello = client_hello();
+rests_ok($hello, 'a handshake that stops after the first flight');
+rests_ok(substr($hello, 0, 100), '... within it');
+
+# Somebody who does not take his answers is no reason to look more often.
+PatTls::write_file("$directory/requests", $request x 200);
+pipe(my $unread, my $full) or die "pipe: $!";
+my $taker = IPC::Run::start([ 'openssl', 's_client', '-quiet', '-connect', "127.0.0.1:$port" ],
+	'<', "$directory/requests", '>', $full, '2>', \my $said, IPC::Run::timeout(300));
+close $full;
+wait_until(sub { PatWire->new($socket)->call('GET', '/metrics')->{body} =~ /,status="200"\} [1-9]\d/ },
+	'the first of the answers');
+rests_ok("\x16", 'one byte, beside a client that reads nothing');
+$taker->kill_kill;
+close $unread;
 $bridge->stop_ok;
 
 # ---- at the start ------------------------------------------------------------------------------
