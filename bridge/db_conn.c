@@ -61,6 +61,7 @@ discard_session(DbConn *conn)
 	conn->pg = NULL;
 	conn->in_flight = conn->first = 0;
 	conn->rows_asked_for = false;
+	conn->renewal = NULL;
 	memset(conn->prepared, 0, sizeof(conn->prepared));
 	for (unsigned i = 0; i < CALL_MAX; i++)
 	{

@@ -104,7 +104,7 @@ struct DbConn
 	bool gap;                   /* the last thing read was the end of a result */
 	int64_t progress;           /* by the coarse clock */
 	int64_t renewed;
-	const char *renewal; /* why the session is being replaced */
+	const char *renewal; /* why the session is being replaced; NULL: for its time-out */
 
 	/* a cancellation under way: open until its thread is done */
 	int cancel_fd;

@@ -254,8 +254,8 @@ db_take_results(DbConn *conn)
 		db_lose(conn, db_pg_message(conn));
 	else if (conn->phase != DB_DRAINING || conn->in_flight > 0)
 		return;
-	else if (conn->session_timeout_us != conn->settings->timeout_us)
-		db_replace(conn);
-	else
+	else if (conn->renewal != NULL)
 		db_lose(conn, conn->renewal);
+	else /* db_renew wanted it, and the time-outs may agree again by now */
+		db_replace(conn);
 }

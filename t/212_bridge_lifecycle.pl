@@ -249,6 +249,25 @@ is_refused($busy->answer('GET'), 503, 'ServiceUnavailableError', undef, '... doe
 ends_ok('... exit 0');
 unlock();
 
+# A time-out that is changed back before the call ends that its session waits for.
+configure("request-timeout = 60s\n");
+start_bridge('--config', $file);
+lock_accounts();
+$busy = ask(PatWire->new($bridge->port));
+ok(wait_until(sub { waits_for(0) }, 'the call'), 'a call under way');
+for my $seconds (50, 60)
+{
+	reload("request-timeout = ${seconds}s\n");
+	is($bridge->get('/health')->{status}, '200', "... request-timeout is ${seconds}s, the worker knows");
+}
+unlock();
+is_json_answer($busy->answer('GET'), 200, $list, '... the call succeeds');
+$busy->close;
+ok(wait_until(sub { $bridge->get($path, $admin)->{status} eq '200' }, 'an answer'),
+	'... and so does the next');
+unlike($bridge->log, qr/ warning /, '... and nothing was lost');
+$bridge->stop_ok;
+
 # The command line outweighs the file at a reload as at the start.
 configure("log-level = notice\n");
 start_bridge('--config', $file, '--log-level', 'info');
