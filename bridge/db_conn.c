@@ -102,7 +102,9 @@ db_replace(DbConn *conn)
 {
 	log_event(LOG_NOTICE, "database connection \"%s\" is replaced: its time-out has changed",
 			  conn->settings->name);
+	counter_add(&conn->settings->counters->up, -UINT64_C(1));
 	discard_session(conn);
+	conn->was_up = false;
 	conn->due = clock_us();
 	conn->client.down(conn->client.owner, conn->number);
 }

@@ -77,9 +77,9 @@ struct DbConn
 	PGconn *pg;
 	DbPhase phase;
 	unsigned failures; /* attempts since the connection was last up */
-	bool was_up;
-	int64_t started; /* of this attempt */
-	int64_t due;     /* of the next attempt, or of the end of this one */
+	bool was_up;       /* and was not given up by ourselves since */
+	int64_t started;   /* of this attempt */
+	int64_t due;       /* of the next attempt, or of the end of this one */
 	unsigned random;
 	DbHosts hosts;
 

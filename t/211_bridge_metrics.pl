@@ -209,6 +209,35 @@ my $untimed = $bridge->get($path, $admin);
 is("$untimed->{status} " . scalar(my @none = server_times($untimed)), '200 0', 'none where it is off');
 $bridge->stop_ok;
 
+# ---- sessions that a reload replaces -----------------------------------------------------------
+
+my $file = PostgreSQL::Test::Utils::tempdir() . '/bridge.conf';
+
+sub configure
+{
+	my ($text) = @_;
+	open(my $out, '>', $file) or die "$file: $!";
+	print $out $text;
+	return close $out || die "$file: $!";
+}
+
+configure("request-timeout = 10s\n");
+$bridge = PatBridge->start($node, options => [ '--workers', '1', '--config', $file ]);
+for my $times (1 .. 2)
+{
+	configure('request-timeout = ' . (10 + $times) . "s\n");
+	kill 'HUP', $bridge->pid;
+	wait_until(sub { 2 + 2 * $times == (() = $bridge->log =~ / is up$/mg) }, 'sessions for the new time-out');
+}
+my $replaced = scrape();
+for my $lane (qw(read write))
+{
+	is(join(' ', map { $replaced->value("pat_bridge_lane_$_", lane => $lane) }
+			qw(connections_up connections_lost_total reconnects_total)),
+		'1 0 0', "$lane: a session that is replaced is neither up twice, nor lost");
+}
+$bridge->stop_ok;
+
 # ---- while a lock keeps the database from answering --------------------------------------------
 
 my $holder = $node->background_psql('postgres');
