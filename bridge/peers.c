@@ -2,9 +2,10 @@
  * peers.c
  *		A table of client addresses with their numbers of connections.
  *
- * Owns the table: open addressing, at most half full, since no more addresses
- * than connections can be in it.  Slots are found by a hash with a random key,
- * so that nobody can choose addresses that meet.
+ * Owns the table: open addressing, at most half full, and moved to one of twice the
+ * size when it is to get fuller, since the limit of connections can change and does not
+ * hold while the bridge is being stopped.  Slots are found by a hash with a random key, so
+ * that nobody can choose addresses that meet.
  */
 #include "peers.h"
 
@@ -28,8 +29,9 @@ struct Peers
 	pthread_mutex_t lock;
 	unsigned per_address;
 	uint64_t seed;
+	size_t used; /* slots */
 	size_t mask; /* size of the table, a power of two, less one */
-	Peer table[];
+	Peer *table;
 };
 
 static size_t
@@ -46,13 +48,16 @@ Peers *
 peers_open(size_t connections, unsigned per_address)
 {
 	size_t size = table_size(connections);
-	Peers *peers = calloc(1, sizeof(Peers) + size * sizeof(Peer));
+	Peers *peers = calloc(1, sizeof(Peers));
 
 	if (peers == NULL)
 		return NULL;
-	if (getrandom(&peers->seed, sizeof(peers->seed), 0) != (ssize_t) sizeof(peers->seed) ||
+	peers->table = calloc(size, sizeof(Peer));
+	if (peers->table == NULL ||
+		getrandom(&peers->seed, sizeof(peers->seed), 0) != (ssize_t) sizeof(peers->seed) ||
 		pthread_mutex_init(&peers->lock, NULL) != 0)
 	{
+		free(peers->table);
 		free(peers);
 		return NULL;
 	}
@@ -67,6 +72,7 @@ peers_close(Peers *peers)
 	if (peers == NULL)
 		return;
 	pthread_mutex_destroy(&peers->lock);
+	free(peers->table);
 	free(peers);
 }
 
@@ -148,6 +154,45 @@ forget(Peers *peers, size_t gap)
 		}
 	}
 	peers->table[gap] = (Peer){0};
+	peers->used--;
+}
+
+/* Move to a table of twice the size; false without memory. */
+static bool
+grow(Peers *peers)
+{
+	size_t size = peers->mask + 1;
+	Peer *old = peers->table;
+	Peer *table = calloc(2 * size, sizeof(Peer));
+
+	if (table == NULL)
+		return false;
+	peers->table = table;
+	peers->mask = 2 * size - 1;
+	for (size_t i = 0; i < size; i++)
+		if (old[i].key != 0)
+			table[find(peers, old[i].key)] = old[i];
+	free(old);
+	return true;
+}
+
+/* The peer's place, new or not; NULL without memory. */
+static Peer *
+take_place(Peers *peers, PeerKey key)
+{
+	size_t at = find(peers, key);
+
+	if (peers->table[at].key == key)
+		return &peers->table[at];
+	if (2 * (peers->used + 1) > peers->mask + 1)
+	{
+		if (!grow(peers))
+			return NULL;
+		at = find(peers, key);
+	}
+	peers->used++;
+	peers->table[at].key = key;
+	return &peers->table[at];
 }
 
 bool
@@ -159,13 +204,10 @@ peers_enter(Peers *peers, PeerKey key)
 	if (peers == NULL || key == 0)
 		return true;
 	pthread_mutex_lock(&peers->lock);
-	peer = &peers->table[find(peers, key)];
-	room = peer->count < peers->per_address;
+	peer = take_place(peers, key);
+	room = peer != NULL && peer->count < peers->per_address;
 	if (room)
-	{
-		peer->key = key;
 		peer->count++;
-	}
 	pthread_mutex_unlock(&peers->lock);
 	return room;
 }

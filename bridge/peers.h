@@ -22,14 +22,17 @@ typedef struct Peers Peers;
 /* Who a connection belongs to; 0: nobody who counts. */
 typedef uint64_t PeerKey;
 
-/* For so many connections in all, and for each address; NULL without memory. */
+/*
+ * For about so many connections in all, more being possible, and at most so many, one or
+ * more, for each address; NULL without memory.
+ */
 extern Peers *peers_open(size_t connections, unsigned per_address);
 extern void peers_close(Peers *peers);
 
 /* The key of an address. */
 extern PeerKey peers_key(const struct sockaddr *addr, socklen_t size);
 
-/* Count one more; false, and not counted, if the address has all it may have. */
+/* Count one more; false, and not counted, if the address has all it may have, or without memory. */
 extern bool peers_enter(Peers *peers, PeerKey key) __attribute__((warn_unused_result));
 
 /* Count one less, of those that peers_enter has taken. */

@@ -9,6 +9,7 @@ use warnings;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use List::Util ();
 use PatTest;
 use PatBridge;
 use PatWire;
@@ -168,13 +169,28 @@ my @served = grep { my $answer = $_->answer; $answer && $answer->{status} eq '20
 is(scalar @served, 8, 'an address gets as many connections as it may have, over all workers');
 like($bridge->log, qr/notice refused \d+ connections? of addresses that have too many/,
 	'... which the log says');
-my $elsewhere = IO::Socket::INET->new(LocalAddr => '127.0.0.2', PeerAddr => '127.0.0.1',
-	PeerPort => $bridge->port) or die "from 127.0.0.2: $!";
-my $second = bless { socket => $elsewhere, in => '', ended => 0 }, 'PatWire';
-ok($second->goes_on, '... and another address its own');
+
+sub wire_from
+{
+	my ($address) = @_;
+	my $socket = IO::Socket::INET->new(LocalAddr => $address, PeerAddr => '127.0.0.1',
+		PeerPort => $bridge->port) or die "from $address: $!";
+	return bless { socket => $socket, in => '', ended => 0 }, 'PatWire';
+}
+ok(wire_from('127.0.0.2')->goes_on, '... and another address its own');
 $_->close for @mine;
 wait_until(sub { my $wire = wire(); $wire->goes_on }, 'connections to be free again');
 pass('... and the first again when it has let go');
+$bridge->stop_ok;
+
+# Told to stop, the bridge takes who waits, which can be more addresses than connections.
+start_bridge('--max-connections', '4', '--max-connections-per-address', '5', '--drain-timeout', '60s');
+my @many = map { wire_from("127.0.1.$_") } 1 .. 40;
+$_->send(PatWire::request('GET', '/health')) for @many;
+kill 'TERM', $bridge->pid;
+my $unserved = List::Util::first { ($_->answer || { status => 'none' })->{status} ne '200' } @many;
+ok(!$unserved, 'more addresses than there are to be connections, and told to stop: all are served');
+wait_until(sub { $bridge->has_ended }, 'the bridge to end');
 $bridge->stop_ok;
 
 # ---- other limits ------------------------------------------------------------------------------

@@ -80,9 +80,31 @@ loses_no_count(void)
 	peers_close(peers);
 }
 
+/* The limit of connections can rise, and does not hold while the bridge is being stopped. */
+static void
+takes_more_than_it_was_made_for(void)
+{
+	Peers *peers = peers_open(4, 2);
+	bool good = true;
+
+	for (int i = 0; i < 2; i++)
+		for (PeerKey peer = 1; peer <= MANY; peer++)
+			good = peers_enter(peers, peer) && good;
+	for (PeerKey peer = 1; peer <= MANY; peer++)
+		good = !peers_enter(peers, peer) && good;
+	for (PeerKey peer = 1; peer <= MANY; peer++)
+	{
+		peers_leave(peers, peer);
+		good = peers_enter(peers, peer) && !peers_enter(peers, peer) && good;
+	}
+	CHECK(good);
+	peers_close(peers);
+}
+
 void
 test_peers_suite(void)
 {
+	takes_more_than_it_was_made_for();
 	tells_addresses_apart();
 	counts_up_to_the_limit();
 	loses_no_count();
