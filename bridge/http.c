@@ -366,6 +366,16 @@ http_library_version(void)
 	return MHD_get_version();
 }
 
+bool
+http_library_fits(char *message, size_t size)
+{
+	snprintf(message, size,
+			 "this build is for libmicrohttpd " MHD_SERIES ", and version %s would be used: "
+			 "build it again",
+			 MHD_get_version());
+	return mhd_fits(MHD_get_version());
+}
+
 void
 http_set_limits(Http *http, unsigned max_connections, int64_t timeout_us)
 {

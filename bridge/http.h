@@ -9,6 +9,7 @@
 #define PAT_BRIDGE_HTTP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -47,6 +48,9 @@ extern void http_drain(Http *http);
 
 /* The version of libmicrohttpd that runs. */
 extern const char *http_library_version(void);
+
+/* False, with one sentence, if this build is for other versions of it. */
+extern bool http_library_fits(char *message, size_t size) __attribute__((warn_unused_result));
 
 /*
  * When nothing is left to wait for, if nothing happens any more: now if there is

@@ -9,6 +9,7 @@
 #include <malloc.h>
 #endif
 
+#include "http.h"
 #include "log.h"
 #include "option_check.h"
 #include "privileges.h"
@@ -92,11 +93,14 @@ static int
 obey(Settings *settings, int argc, char **argv)
 {
 	const Options *options = &settings->options;
+	char message[OPTIONS_MESSAGE_MAX];
 
 	if (options->help)
 		return help();
 	if (options->version)
 		return puts("pat-bridge " PAT_BRIDGE_VERSION) < 0;
+	if (!http_library_fits(message, sizeof(message)))
+		return fail(message);
 	return options->check ? check(options) : serve(settings, argc, argv);
 }
 

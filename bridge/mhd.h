@@ -9,16 +9,18 @@
 #define PAT_BRIDGE_MHD_H
 
 #include <microhttpd.h>
+#include <stdbool.h>
+#include <string.h>
 
 #if MHD_VERSION < 0x00097500
 #error "libmicrohttpd 0.9.75 or later is needed"
 #endif
 
 /*
- * One daemon belongs to one thread here; from 0.9.77 on libmicrohttpd can be
- * told so, and then leaves its locks out.
+ * One daemon belongs to one thread here; what follows release 0.9.77 can be told
+ * so, and then leaves its locks out.
  */
-#if MHD_VERSION >= 0x00097700
+#if MHD_VERSION >= 0x00097707
 #define MHD_FLAGS_OF_VERSION MHD_USE_NO_THREAD_SAFETY
 #else
 #define MHD_FLAGS_OF_VERSION 0
@@ -40,13 +42,25 @@
  * its way when a query has more parts than it has memory for (request.c).
  */
 #if MHD_VERSION < 0x01000000
+#define MHD_SERIES         "before 1.0"
 #define MHD_HIDES_BYTES    true
 #define MHD_ANSWERS_TWICE  true
 #define MHD_LOSES_ON_QUERY true
 #else
+#define MHD_SERIES         "from 1.0 on"
 #define MHD_HIDES_BYTES    false
 #define MHD_ANSWERS_TWICE  false
 #define MHD_LOSES_ON_QUERY false
 #endif
+
+/*
+ * Whether the library of this version is one that the above holds for: those before
+ * and after 1.0 have the same name for the dynamic linker.
+ */
+static inline bool
+mhd_fits(const char *version)
+{
+	return (strncmp(version, "0.", 2) == 0) == MHD_HIDES_BYTES;
+}
 
 #endif

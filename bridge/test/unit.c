@@ -29,5 +29,6 @@ main(void)
 	test_connections_suite();
 	test_idle_memory_suite();
 	test_peers_suite();
+	test_mhd_suite();
 	return test_finish();
 }
