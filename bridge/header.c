@@ -115,7 +115,7 @@ header_is_json(HeaderValue content_type)
 bool
 header_is_chunked(HeaderValue transfer_encoding)
 {
-	return equals_nocase(header_trim(transfer_encoding), "chunked");
+	return equals_nocase(transfer_encoding, "chunked");
 }
 
 bool

@@ -27,7 +27,8 @@ extern bool header_is_json(HeaderValue content_type);
 
 /*
  * Whether a Transfer-Encoding is one this server understands: exactly
- * "chunked" (RFC 9112, section 6.1).
+ * "chunked" (RFC 9112, section 6.1).  Not so with a blank or tab behind it, which some
+ * versions of libmicrohttpd leave there and then take for another coding.
  */
 extern bool header_is_chunked(HeaderValue transfer_encoding);
 

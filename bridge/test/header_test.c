@@ -62,7 +62,9 @@ static void
 knows_chunked_alone(void)
 {
 	CHECK(header_is_chunked(value("chunked")));
-	CHECK(header_is_chunked(value(" Chunked ")));
+	CHECK(header_is_chunked(value("Chunked")));
+	CHECK(!header_is_chunked(value("chunked ")));
+	CHECK(!header_is_chunked(value("chunked\t")));
 	CHECK(!header_is_chunked(value("gzip, chunked")));
 	CHECK(!header_is_chunked(value("identity")));
 	CHECK(!header_is_chunked(value("")));
