@@ -74,6 +74,8 @@ MHD_queue_response(struct MHD_Connection *connection, unsigned status,
 		return MHD_NO;
 	}
 	ours = client != NULL ? reply_for_library(client->http, connection, status) : NULL;
+	if (ours != NULL && client->request != NULL)
+		client->request->answered = true; /* in the middle of its body: counted, and logged */
 	if (ours == NULL)
 		return library_function(connection, status, response);
 	result = library_function(connection, status, ours);

@@ -138,7 +138,14 @@ my $refused = $wire->answer;
 like($refused->{status}, qr/^(?:400|505)$/, 'no HTTP at all');
 count('none', 'none', $refused->{status}, length $refused->{body});
 $wire->close;
-$connections++;
+$wire = PatWire->new($bridge->port);
+$wire->send("POST $path HTTP/1.1\r\nHost: x\r\nAuthorization: $admin\r\n"
+	  . "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n$mark\r\n");
+$refused = $wire->answer;
+is($refused->{status}, '400', 'a malformed chunk');
+count('none', 'none', $refused->{status}, length $refused->{body});
+$wire->close;
+$connections += 2;
 $moved{'pat_bridge_client_connections_accepted_total{listener="api"}'} = $connections;
 
 my $after = scrape();
