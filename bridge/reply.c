@@ -85,7 +85,7 @@ add_headers(const Request *request, const Answer *answer)
 	if (request->match.allow[0] != '\0' &&
 		(status == MHD_HTTP_METHOD_NOT_ALLOWED || request->outcome == OUTCOME_OPTIONS))
 		add_header(answer, MHD_HTTP_HEADER_ALLOW, request->match.allow);
-	if (request->http->draining)
+	if (request->http->draining || request->headers.last)
 		add_header(answer, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 

@@ -67,6 +67,7 @@ typedef struct RequestHeaders
 	bool bad_framing;
 	bool bad_line;
 	bool expects; /* 100-continue */
+	bool last;    /* what follows on the connection is not to be served */
 } RequestHeaders;
 
 typedef enum RequestOutcome

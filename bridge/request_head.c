@@ -102,6 +102,13 @@ headers_size(Request *request)
 	return info != NULL ? info->header_size : 0;
 }
 
+/* Chunks came with HTTP/1.1: a proxy of before may see other ends (RFC 9112, section 6.1). */
+static bool
+is_old(const char *version)
+{
+	return strcmp(version, MHD_HTTP_VERSION_1_1) != 0;
+}
+
 static void
 read_headers(Request *request, const char *version)
 {
@@ -117,6 +124,7 @@ read_headers(Request *request, const char *version)
 		headers->bad_line = true;
 	if (headers->chunked && headers->has_length)
 		headers->bad_framing = true; /* RFC 9112, section 6.3: an attempt at smuggling */
+	headers->last = headers->chunked && (MHD_LENIENT_CHUNKS || is_old(version));
 }
 
 /*
@@ -153,7 +161,7 @@ static bool
 refuse_form(Request *request, const char *version)
 {
 	const RequestHeaders *headers = &request->headers;
-	bool needs_host = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
+	bool needs_host = !is_old(version);
 
 	if (request->uri_length > HTTP_URI_MAX)
 		request_refuse(request, STATUS_URI_TOO_LONG);

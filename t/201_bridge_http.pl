@@ -493,7 +493,7 @@ $chunks->send("0\r\nX-Trailer: 1\r\n\r\n");
 my $made = $chunks->answer;
 is($made->{status}, '201', 'a body in chunks of one byte');
 is(from_json($made->{body})->{username}, 'chunked', '... has arrived');
-ok($chunks->goes_on, '... and the connection goes on');
+ok($bridge->is_modern ? $chunks->goes_on : $chunks->is_closed, '... and the connection goes on, or ends');
 
 # ---- a database of another encoding --------------------------------------------------------------
 

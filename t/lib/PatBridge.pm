@@ -146,6 +146,9 @@ sub get
 	return http_call($self->url($path), defined $token ? (token => $token) : ());
 }
 
+# Whether it runs with libmicrohttpd 1.0 or later, which is strict about chunks, among others.
+sub is_modern { return $_[0]->get('/metrics')->{body} =~ /libmicrohttpd="[1-9]/; }
+
 # connections(…): clients of the API by the bridge's own count, without the one that asks; what
 # follows is for http_call. The process shows its descriptors to nobody.
 sub connections
