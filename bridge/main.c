@@ -60,10 +60,12 @@ static int
 check(const Options *options)
 {
 	char message[TLS_MESSAGE_MAX];
+	Privileges plan;
 
 	if (option_check(options, stderr) > 0)
 		return EXIT_OPTIONS;
-	if (!service_load_certificate(options, message))
+	if (!privileges_plan(&plan, options, 0, 0, message, sizeof(message)) ||
+		!service_load_certificate(options, plan.named ? plan.user : geteuid(), message))
 		return fail(message);
 	tls_unload();
 	puts("the configuration is valid");
@@ -82,7 +84,7 @@ serve(Settings *settings, int argc, char **argv)
 		return fail(message);
 	if (geteuid() == 0 && !plan.named)
 		return fail("root must say whom to become: option \"--user\"");
-	if (!service_load_certificate(options, message))
+	if (!service_load_certificate(options, plan.user, message))
 		return fail(message);
 	log_setup((LogFormat) options->log_format, (LogLevel) options->log_level);
 	keep_freed_memory();

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "counters.h"
@@ -186,10 +187,10 @@ open_peers(Service *service)
 }
 
 bool
-service_load_certificate(const Options *options, char message[TLS_MESSAGE_MAX])
+service_load_certificate(const Options *options, uid_t user, char message[TLS_MESSAGE_MAX])
 {
 	return options->tls_cert == NULL ||
-		   tls_load(options->tls_cert, options->tls_key,
+		   tls_load(options->tls_cert, options->tls_key, user,
 					options->client_timeout_ms * CLOCK_US_PER_MS, message);
 }
 
@@ -263,7 +264,7 @@ reload_certificate(const Options *options)
 {
 	char message[TLS_MESSAGE_MAX];
 
-	if (service_load_certificate(options, message))
+	if (service_load_certificate(options, geteuid(), message))
 		log_certificate(options);
 	else
 		log_event(LOG_ERROR, "the certificate stays as it was: %s", message);

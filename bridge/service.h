@@ -12,10 +12,11 @@
 #include "tls.h"
 
 /*
- * Read the certificate, if the options name one.  False with a sentence in
- * message that names the option at fault.
+ * Read the certificate, if the options name one, for a bridge that serves as this user.
+ * False with a sentence in message that names the option at fault.
  */
-extern bool service_load_certificate(const Options *options, char message[TLS_MESSAGE_MAX])
+extern bool
+service_load_certificate(const Options *options, uid_t user, char message[TLS_MESSAGE_MAX])
 	__attribute__((warn_unused_result));
 
 /*

@@ -51,17 +51,17 @@ complain(char *message, const char *option, const char *path, const char *what)
 	return false;
 }
 
-/* PostgreSQL's rule for ssl_key_file. */
-static bool
-is_private(const struct stat *about)
+bool
+tls_key_is_private(uid_t owner, mode_t mode, uid_t user)
 {
-	if (about->st_uid == 0)
-		return (about->st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) == 0;
-	return about->st_uid == geteuid() && (about->st_mode & (S_IRWXG | S_IRWXO)) == 0;
+	if (owner == 0)
+		return (mode & (S_IWGRP | S_IXGRP | S_IRWXO)) == 0;
+	return owner == user && (mode & (S_IRWXG | S_IRWXO)) == 0;
 }
 
+/* NULL for the user: it is no secret. */
 static bool
-check_file(int fd, bool secret, const char *option, const char *path, char *message)
+check_file(int fd, const uid_t *user, const char *option, const char *path, char *message)
 {
 	struct stat about;
 
@@ -69,7 +69,7 @@ check_file(int fd, bool secret, const char *option, const char *path, char *mess
 		return complain(message, option, path, "is not a regular file");
 	if (about.st_size > FILE_MAX)
 		return complain(message, option, path, "is larger than 256 kB");
-	if (secret && !is_private(&about))
+	if (user != NULL && !tls_key_is_private(about.st_uid, about.st_mode, *user))
 		return complain(message, option, path,
 						"must be for its owner only, who must be the user of the bridge or root "
 						"(root's may be readable by its group)");
@@ -100,7 +100,8 @@ forget_file(gnutls_datum_t *data)
 }
 
 static bool
-read_file(const char *option, const char *path, bool secret, gnutls_datum_t *data, char *message)
+read_file(const char *option, const char *path, const uid_t *user, gnutls_datum_t *data,
+		  char *message)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	char why[128];
@@ -112,7 +113,7 @@ read_file(const char *option, const char *path, bool secret, gnutls_datum_t *dat
 		snprintf(why, sizeof(why), "cannot be read: %s", strerror(errno));
 		return complain(message, option, path, why);
 	}
-	good = check_file(fd, secret, option, path, message);
+	good = check_file(fd, user, option, path, message);
 	if (good && !read_all(fd, data))
 		good = complain(message, option, path, "cannot be read");
 	close(fd);
@@ -146,7 +147,7 @@ import_chain(Certificate *certificate, const char *path, char *message)
 	gnutls_datum_t data;
 	unsigned length = CHAIN_MAX;
 	int error = 0;
-	bool good = read_file("tls-cert", path, false, &data, message);
+	bool good = read_file("tls-cert", path, NULL, &data, message);
 
 	if (good)
 		error = gnutls_pcert_list_import_x509_raw(certificate->chain, &length, &data,
@@ -160,11 +161,11 @@ import_chain(Certificate *certificate, const char *path, char *message)
 }
 
 static bool
-import_key(Certificate *certificate, const char *path, char *message)
+import_key(Certificate *certificate, const char *path, uid_t user, char *message)
 {
 	gnutls_datum_t data;
 	int error = gnutls_privkey_init(&certificate->key);
-	bool good = read_file("tls-key", path, true, &data, message);
+	bool good = read_file("tls-key", path, &user, &data, message);
 
 	if (good && error >= 0)
 		error = gnutls_privkey_import_x509_raw(certificate->key, &data, GNUTLS_X509_FMT_PEM, NULL,
@@ -203,7 +204,7 @@ belongs_together(const Certificate *certificate)
 }
 
 static Certificate *
-certificate_load(const char *cert_path, const char *key_path, char *message)
+certificate_load(const char *cert_path, const char *key_path, uid_t user, char *message)
 {
 	Certificate *certificate = calloc(1, sizeof(Certificate));
 
@@ -213,7 +214,7 @@ certificate_load(const char *cert_path, const char *key_path, char *message)
 		return NULL;
 	}
 	if (import_chain(certificate, cert_path, message) &&
-		import_key(certificate, key_path, message) &&
+		import_key(certificate, key_path, user, message) &&
 		(belongs_together(certificate) ||
 		 complain(message, "tls-key", key_path, "is not the key of the certificate")))
 		return certificate;
@@ -244,10 +245,10 @@ forget_replaced(Certificate *newest, int64_t handshake_us)
 }
 
 bool
-tls_load(const char *cert_path, const char *key_path, int64_t handshake_us,
+tls_load(const char *cert_path, const char *key_path, uid_t user, int64_t handshake_us,
 		 char message[TLS_MESSAGE_MAX])
 {
-	Certificate *certificate = certificate_load(cert_path, key_path, message);
+	Certificate *certificate = certificate_load(cert_path, key_path, user, message);
 
 	if (certificate == NULL)
 		return false;

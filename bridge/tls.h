@@ -31,13 +31,19 @@ typedef void (*TlsCallback)(void);
 /*
  * Read a certificate chain and its key, both PEM, and put them in force.
  * False, with one sentence in message that names the option at fault, if they
- * cannot be used; then all stays as it was.  The key must not be encrypted, nor
- * readable by others, nor by the group unless root owns it.
+ * cannot be used; then all stays as it was.  The key must not be encrypted, and be
+ * private to the user, who is the one that the bridge will serve as.
  *
  * handshake_us: so long after it was replaced a certificate may still be in use.
  */
-extern bool tls_load(const char *cert_path, const char *key_path, int64_t handshake_us,
+extern bool tls_load(const char *cert_path, const char *key_path, uid_t user, int64_t handshake_us,
 					 char message[TLS_MESSAGE_MAX]) __attribute__((warn_unused_result));
+
+/*
+ * Whether a key file is the user's and nobody else may read it, or root's, which at most
+ * its group may read: PostgreSQL's rule for ssl_key_file.
+ */
+extern bool tls_key_is_private(uid_t owner, mode_t mode, uid_t user);
 
 /* What is in force, for the log: "serial 0A…, valid until 2027-01-01". */
 extern void tls_describe(char *text, size_t size);

@@ -27,5 +27,6 @@ extern void test_connections_suite(void);
 extern void test_idle_memory_suite(void);
 extern void test_peers_suite(void);
 extern void test_mhd_suite(void);
+extern void test_tls_suite(void);
 
 #endif

@@ -30,5 +30,6 @@ main(void)
 	test_idle_memory_suite();
 	test_peers_suite();
 	test_mhd_suite();
+	test_tls_suite();
 	return test_finish();
 }

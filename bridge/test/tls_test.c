@@ -1,0 +1,26 @@
+/*
+ * tls_test.c
+ *		Whose key files are taken, and with which permissions.
+ */
+#include "tls.h"
+
+#include <sys/stat.h>
+
+#include "suites.h"
+#include "test.h"
+
+#define BRIDGE 1000
+#define OTHER  1001
+
+void
+test_tls_suite(void)
+{
+	CHECK(tls_key_is_private(BRIDGE, S_IFREG | 0600, BRIDGE));
+	CHECK(tls_key_is_private(BRIDGE, S_IFREG | 0400, BRIDGE));
+	CHECK(!tls_key_is_private(OTHER, S_IFREG | 0600, BRIDGE));
+	CHECK(!tls_key_is_private(BRIDGE, S_IFREG | 0640, BRIDGE));
+	CHECK(!tls_key_is_private(BRIDGE, S_IFREG | 0604, BRIDGE));
+	CHECK(tls_key_is_private(0, S_IFREG | 0640, BRIDGE));
+	CHECK(!tls_key_is_private(0, S_IFREG | 0660, BRIDGE));
+	CHECK(!tls_key_is_private(0, S_IFREG | 0644, BRIDGE));
+}
