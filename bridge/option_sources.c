@@ -144,6 +144,34 @@ unquote(char *value)
 	return value;
 }
 
+/* How much may be shown: the first word, if it is like a name, for others may be a password. */
+static int
+shown_length(const char *text)
+{
+	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz-");
+
+	return strchr(" \t", text[length]) != NULL ? (int) length : 0; /* or at the end */
+}
+
+static bool
+fail_line(OptionReader *reader, const char *where, const char *line)
+{
+	if (shown_length(line) == 0)
+		return option_fail(reader, "%s: this is not name = value", where);
+	return option_fail(reader, "%s: \"%.*s\" is not followed by = value", where, shown_length(line),
+					   line);
+}
+
+static bool
+fail_name(OptionReader *reader, const char *where, const char *name)
+{
+	if (strpbrk(name, " \t") != NULL)
+		return fail_line(reader, where, name);
+	if (shown_length(name) == 0)
+		return option_fail(reader, "%s: there is no setting of this name", where);
+	return option_fail(reader, "%s: there is no setting \"%.100s\"", where, name);
+}
+
 static bool
 read_line(OptionReader *reader, const char *where, char *line)
 {
@@ -156,12 +184,12 @@ read_line(OptionReader *reader, const char *where, char *line)
 		return true;
 	equals = strchr(name, '=');
 	if (equals == NULL)
-		return option_fail(reader, "%s: \"%.32s\" is not name = value", where, name);
+		return fail_line(reader, where, name);
 	*equals = '\0';
 	name = trim(name);
 	option = option_find(name, strlen(name));
 	if (option == NULL || option->kind == OPTION_FLAG || option == option_find("config", 6))
-		return option_fail(reader, "%s: there is no setting \"%.100s\"", where, name);
+		return fail_name(reader, where, name);
 	snprintf(named, sizeof(named), "%s: %s", where, option->name);
 	return option_set(reader, option, FROM_FILE, named, unquote(trim(equals + 1)));
 }

@@ -129,7 +129,16 @@ for my $line ('nonsense = 1', 'WORKERS = 1', 'check = 1', 'config = x', '= 1')
 	refused(qr/^pat-bridge: \Q$file\E:2: there is no setting /, {}, '--check', '--config', $file);
 }
 my $no_equals = config("workers = 1\n\n# x\nworkers 2\n");
-refused(qr/^pat-bridge: \Q$no_equals\E:4: .* is not name = value/, {}, '--check', '--config', $no_equals);
+refused(qr/^pat-bridge: \Q$no_equals\E:4: "workers" is not followed by = value/, {}, '--check', '--config', $no_equals);
+for my $line ('db postgresql://u:topsecret@h/d?sslmode=require', 'db host=h password=topsecret',
+	'postgresql://u:topsecret@h/d', 'host=h password=topsecret', '"topsecret"', 'topsecret1 = x', "db\ttopsecret")
+{
+	my $file = config("$line\n");
+	my $run = run({}, '--check', '--config', $file);
+	is($run->{status}, 2, 'exit 2: a line that may hold a password');
+	like($run->{err}, qr/^pat-bridge: \Q$file\E:1: .*(?:= value|no setting)/, '... is named by its place');
+	unlike($run->{err}, qr/topsecret/, '... and not repeated');
+}
 is(run({ PAT_BRIDGE_NONSENSE => 1, PAT_BRIDGE_PORT => 'tcp://10.0.0.1:4242' }, '--check')->{status}, 0,
 	'other variables of the prefix are let be');
 
