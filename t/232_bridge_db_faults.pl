@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
+use IPC::Run ();
 use PatLoad;
 use PatTest;
 use PatBridge;
@@ -137,20 +138,28 @@ ok(wait_until(sub { !grep { $stopped{$_} } session_pids() }, 'them to end'), '..
 
 # ---- the postmaster is killed ------------------------------------------------------------------
 
-# Which can fail as long as the last backend of the old one has not ended.
-sub start_again
+# start_beside(SELF): true once the server runs. Starting it can fail as long as the last backend of
+# the old one has not ended, and is tried again; in a process of its own, so that the load goes on.
+sub start_beside
 {
-	PostgreSQL::Test::Utils::system_log('pg_ctl', '-w', '-s', '-D', $node->data_dir, '-l',
-		$node->logfile, 'start') == 0 or return 0;
+	my ($self) = @_;
+	$self->{run} ||= IPC::Run::start(
+		[ 'pg_ctl', '-w', '-s', '-D', $node->data_dir, '-l', $node->logfile, 'start' ],
+		'<', \undef, '>', \$self->{out}, '2>&1');
+	$self->{run}->pump_nb if $self->{run}->pumpable;
+	return 0 if $self->{run}->pumpable;
+	my $well = $self->{run}->finish;
+	delete $self->{run};
+	return 0 unless $well;
 	$node->_update_pid(1);
 	return 1;
 }
 
-my ($asked, $started) = (0, 0);
+my ($asked, $started, %starting) = (0, 0);
 load_ok('the postmaster killed', $bridge, 40, sub {
 	$asked++;
 	$node->kill9 if $asked == 1000;
-	$started ||= start_again() if $asked > 3000;
+	$started ||= start_beside(\%starting) if $asked > 3000;
 	return if $asked > 4000 && $started && $bridge->get('/ready')->{status} eq '200';
 	return $traffic->request;
 });
