@@ -196,30 +196,50 @@ reload("log-level = info\nlog-format = json\nrequest-timeout = 300ms\n");
 is(request_lines(), 1, '... log-format');
 like($bridge->log, qr/^\{"time".*"message":"request".*\}$/m, '... which is JSON now');
 
-lock_accounts();
-is_refused($bridge->get($path, $admin), 504, 'TimeoutError', undef, 'request-timeout, short');
-unlock();
-like(reload("log-level = notice\nrequest-timeout = 60s\n"), qr/is replaced: its time-out has changed/,
-	'... reloaded');
-lock_accounts();
-$busy = ask(PatWire->new($bridge->port));
-ok(wait_until(sub { waits_for(1) }, 'the call'), '... long: the session knows it, too');
-unlock();
-is_json_answer($busy->answer('GET'), 200, $list, '... and the call succeeds');
-$busy->close;
-lock_accounts();
-$busy = ask(PatWire->new($bridge->port));
-ok(wait_until(sub { waits_for(0) }, 'the call'), 'a call with a long time-out');
-reload("request-timeout = 400ms\nmax-queue = 1\n");
-is_refused(ask(PatWire->new($bridge->port))->answer('GET'), 504, 'TimeoutError', undef,
-	'... is overtaken by one with a short time-out');
-my @crowd = map { ask(PatWire->new($bridge->port)) } 1 .. 3;
-my %statuses;
-$statuses{ $_->answer('GET')->{status} }++ for @crowd;
-is_deeply(\%statuses, { 503 => 2, 504 => 1 }, '... max-queue');
-unlock();
-is_json_answer($busy->answer('GET'), 200, $list, '... and keeps its own');
-$busy->close;
+# Either lane: lists, and a change that finds nothing to delete.
+for my $lane ([ 'read', 'GET', $path, 200 ], [ 'write', 'DELETE', "$path/999999", 404 ])
+{
+	my ($name, $method, $where, $status) = @$lane;
+	my $call = sub {
+		my $wire = PatWire->new($bridge->port);
+		$wire->send(PatWire::request($method, $where, token => $admin));
+		return $wire;
+	};
+	my $waits = sub {
+		my ($seconds) = @_;
+		return wait_until(sub { waits_for($seconds) }, 'the call');
+	};
+
+	reload("log-level = notice\nrequest-timeout = 300ms\n");
+	lock_accounts();
+	is_refused($call->()->answer, 504, 'TimeoutError', undef, "$name: request-timeout, short");
+	unlock();
+	like(reload("log-level = notice\nrequest-timeout = 60s\n"),
+		qr/"$name 1" is replaced: its time-out has changed/, '... reloaded');
+	lock_accounts();
+	$busy = $call->();
+	ok($waits->(1), '... long: the session knows it, too');
+	unlock();
+	is($busy->answer->{status}, $status, '... and the call succeeds');
+
+	lock_accounts();
+	$busy = $call->();
+	ok($waits->(0), 'a call with a long time-out');
+	reload("request-timeout = 400ms\n");
+	is_refused($call->()->answer, 504, 'TimeoutError', undef,
+		'... is overtaken by one with a short time-out');
+	reload("request-timeout = 50s\nmax-queue = 1\n");
+	my @crowd = map { $call->() } 1 .. 3;
+	my @refused;
+	wait_until(sub { @refused = grep { $_->{in} ne '' || $_->read_some(0) } @crowd; @refused >= 2 },
+		'those for whom there is no room');
+	is_refused($_->answer, 503, 'ServiceUnavailableError', qr/^Too many requests/, '... max-queue')
+	  for @refused;
+	unlock();
+	is($busy->answer->{status}, $status, '... and keeps its own');
+	my %refused = map { $_ => 1 } @refused;
+	is($_->answer->{status}, $status, '... and one waits') for grep { !$refused{$_} } @crowd;
+}
 
 # What is wrong changes nothing, and is named with its place.
 my $log = reload("log-level = debug\n\nmax-queue = none\n");
