@@ -76,6 +76,10 @@ submit_between(int number, int64_t submitted, int64_t deadline)
 	Probe *probe = &probes[number];
 	LaneEnd refusal = LANE_ANSWERED;
 
+	/* Twice in a list, a job would make a circle of it. */
+	CHECK(!probe->job.active);
+	if (probe->job.active)
+		return LANE_STOPPED;
 	if (probe->job.call == NULL)
 		probe->job.call = &call;
 	if (probe->job.params[0] == NULL)

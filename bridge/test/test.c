@@ -1,6 +1,7 @@
 /*
  * test.c
- *		Counts checks and prints those that fail.
+ *		Counts checks and prints those that fail, at once: what comes after may
+ *		not end.
  */
 #include "test.h"
 
@@ -18,7 +19,8 @@ test_check(bool good, const char *file, int line, const char *what)
 		passed++;
 		return;
 	}
-	failed++;
+	if (failed++ == 0)
+		setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("FAILED %s:%d: %s\n", file, line, what);
 }
 
