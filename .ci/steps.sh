@@ -74,17 +74,19 @@ exists() { [ -e "$1" ]; }
 
 # ---- counting -------------------------------------------------------------------------------
 
-# count STEP STATUS LOG: adds up the results in the log. Understands TAP, the lines of
-# pg_regress before version 16, "N passed, N failed", and prove's word on a file that failed
-# without a failed test. A step that failed without saying so counts as one failure.
+# count STEP STATUS LOG: adds up the results in the log. Understands TAP (but not the bare "ok" by
+# which prove ends a file), files that were skipped as a whole, the lines of pg_regress before
+# version 16, "N passed, N failed", and prove's word on a file that failed without a failed test.
+# A step that failed without saying so counts as one failure.
 count() {
 	local step=$1 status=$2 log=$3 good bad skip
 	read -r good bad skip < <(perl -ne '
-		if (/^(not )?ok\b(.*)/) {
+		if (/^(not )?ok +(?:\d|-)(.*)/) {
 			if ($2 =~ /# SKIP/i) { $s++ }
 			elsif ($1 && $2 !~ /# TODO/i) { $b++ }
 			else { $g++ }
 		}
+		elsif (/^t\/\S+ \.+ skipped/) { $s++ }
 		elsif (/^test .*\.\.\. (ok|FAILED)\b/) { $1 eq "ok" ? $g++ : $b++ }
 		elsif (/^(\d+) passed, (\d+) failed/) { $g += $1; $b += $2 }
 		elsif (/^t\/\S+\s+\(Wstat: .* Failed: 0\)/) { $b++ }
@@ -182,12 +184,13 @@ write_temp_config() {
 }
 
 # server_tests KIND VARIABLE…: make installcheck with only one kind of tests, against servers
-# that the tests start themselves, with the programs in $server_bindir if that is set.
+# that the tests start themselves, with the programs in $server_bindir if that is set. What cannot
+# run here fails; with PAT_REQUIRE=0 it is skipped.
 server_tests() {
 	local kind=$1
 	shift
 	local options="--temp-instance=$top/tmp_$kind --temp-config=$work/temp.conf"
-	TEMP_CONFIG=$work/temp.conf PAT_REQUIRE=1 PG_TEST_TIMEOUT_DEFAULT=180 \
+	TEMP_CONFIG=$work/temp.conf PAT_REQUIRE=${PAT_REQUIRE:-1} PG_TEST_TIMEOUT_DEFAULT=180 \
 		make installcheck "$@" \
 		EXTRA_REGRESS_OPTS="$options ${server_bindir:+--bindir=$server_bindir}" \
 		PROVE_FLAGS='-v --merge'
