@@ -19,7 +19,7 @@ sub start_serve
 	local @SIG{qw(INT TERM)} = ('DEFAULT') x 2;
 	my $work = PostgreSQL::Test::Utils::tempdir_short();
 	my %serve = (work => $work, output => '', errors => '');
-	$serve{run} = IPC::Run::start([ 'bash', source_dir() . '/.ci/serve', '--work', $work ],
+	$serve{run} = start_beside([ 'bash', source_dir() . '/.ci/serve', '--work', $work ],
 		'<', \undef, '>', \$serve{output}, '2>', \$serve{errors});
 	return \%serve;
 }

@@ -42,7 +42,7 @@ my ($load, $load_output);
 sub start_load
 {
 	$load_output = '';
-	$load = IPC::Run::start(
+	$load = start_beside(
 		[ 'pgbench', '-n', '-M', 'prepared', '-c', '4', '-T', '100000', @scripts,
 			'-D', "id=$sample->{account}", '-D', "token=$sample->{admin}", $node->connstr('postgres') ],
 		'>', \$load_output, '2>&1');

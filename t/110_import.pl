@@ -132,7 +132,7 @@ $node->safe_psql('twice', "INSERT INTO unleash.personal_access_tokens (secret, d
 my $first = $node->background_psql('twice');
 $first->query_safe("BEGIN; SELECT count(*) FROM pat_import_unleash('unleash')");
 my ($output, $errors) = ('', '');
-my $waiting = IPC::Run::start(
+my $waiting = start_beside(
 	[ 'psql', '-XAtq', '-d', $node->connstr('twice'), '-c',
 		"SELECT result, sum(count) FROM pat_import_unleash('unleash') GROUP BY result HAVING sum(count) > 0 ORDER BY 1" ],
 	'<', \undef, '>', \$output, '2>', \$errors);

@@ -40,7 +40,7 @@ sub start_unleash
 		HTTP_HOST => '127.0.0.1', HTTP_PORT => $port, PORT => $port, CHECK_VERSION => 'false', SEND_TELEMETRY => 'false',
 		LOG_LEVEL => 'error', %more);
 	my $log = "$tempdir/unleash.log";
-	my $unleash = IPC::Run::start([ $engine, $javascript ], '<', \undef, '>>', $log, '2>>', $log);
+	my $unleash = start_beside([ $engine, $javascript ], '<', \undef, '>>', $log, '2>>', $log);
 	wait_until(sub { http_call("http://127.0.0.1:$port/health")->{status} eq '200' }, 'Unleash to start', 180)
 	  or die "Unleash does not start:\n" . slurp($log);
 	return $unleash;

@@ -242,7 +242,7 @@ for my $name (sort keys %script)
 }
 my $id = $node->safe_psql('postgres', "SELECT id FROM pat_account WHERE username = 'rotating-bot'");
 my $output = '';
-my $load = IPC::Run::start(
+my $load = start_beside(
 	[ 'pgbench', '-n', '-M', 'prepared', '-c', '6', '-T', '100000', @scripts, '-D', "id=$id",
 		'-D', 'stays=' . jwt('stays'), $node->connstr('postgres') ],
 	'>', \$output, '2>&1');

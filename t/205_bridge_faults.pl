@@ -9,7 +9,6 @@ use warnings;
 use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IPC::Run ();
 use PatLoad;
 use PatTest;
 use PatBridge;
@@ -138,7 +137,7 @@ back_within_bound('a backend killed');
 sub restart_beside
 {
 	my ($mode) = @_;
-	return IPC::Run::start(
+	return start_beside(
 		[ 'pg_ctl', '-w', '-s', '-D', $node->data_dir, '-l', $node->logfile, '-m', $mode, 'restart' ],
 		'<', \undef, '>', \my $out, '2>&1');
 }

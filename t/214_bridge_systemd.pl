@@ -104,7 +104,7 @@ sub check_activation
 	my @pass = map { ('-E', $_) } grep { defined $ENV{$_} } qw(ASAN_OPTIONS UBSAN_OPTIONS);
 	my $db = PatBridge->conninfo($node, {});
 	my $log = "$directory/activated.log";
-	my $run = IPC::Run::start(
+	my $run = start_beside(
 		[ 'systemd-socket-activate', @pass, '-l', "127.0.0.1:$port", '-l', $socket, $binary,
 			'--db', $db, '--workers', '2', '--listen', '127.0.0.1:1' ],
 		'<', '/dev/null', '>', $log, '2>&1');

@@ -91,7 +91,7 @@ SKIP:
 	my $socket = "$directory/root.sock";
 	my $log = "$directory/root.log";
 	chmod 0711, $directory;
-	my $run = IPC::Run::start([ @with_others, $binary, @quiet, '--user', 'nobody', '--listen', "unix:$socket" ],
+	my $run = start_beside([ @with_others, $binary, @quiet, '--user', 'nobody', '--listen', "unix:$socket" ],
 		'<', '/dev/null', '>', $log, '2>&1');
 	wait_until(sub { -e $log && slurp($log) =~ /listening on unix:/ }, 'the bridge') or diag(slurp($log));
 	my ($port) = slurp($log) =~ /listening on 127\.0\.0\.1:(\d+)/;
@@ -120,7 +120,7 @@ sub mode_is
 	my ($socket, $log) = map { "$directory/mode.$_" } 'sock', 'log';
 	for my $umask (0, 077)
 	{
-		my $run = IPC::Run::start([ $binary, @quiet, '--listen', "unix:$socket", @options ],
+		my $run = start_beside([ $binary, @quiet, '--listen', "unix:$socket", @options ],
 			'<', '/dev/null', '>', $log, '2>&1', init => sub { umask $umask });
 		wait_until(sub { -e $log && slurp($log) =~ /listening on unix:/ }, 'the bridge') or diag(slurp($log));
 		is(sprintf('%04o', (stat $socket)[2] & 07777), $mode, $name);

@@ -10,7 +10,6 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Socket::INET;
-use IPC::Run ();
 use JSON::PP ();
 use PatLoad;
 use PatTest;
@@ -98,7 +97,7 @@ is(() = $patient->log =~ /"read 1" is not available/g, 2, '... once each');
 is(sessions($primary, 'patient'), 2, '... and both connections are to the primary');
 is(make_token($patient)->{status}, 201, '... changes, too');
 $patient->stop_ok;
-my $once = IPC::Run::start(
+my $once = start_beside(
 	[ PatBridge->binary, '--listen', '127.0.0.1:0', '--db',
 		conninfo('once', '', [ '127.0.0.1', $silent->sockport ]) ],
 	'<', \undef, '>', \my $once_log, '2>&1');

@@ -11,7 +11,6 @@ use lib "$FindBin::Bin/lib";
 use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
-use IPC::Run ();
 use PatLoad;
 use PatTest;
 use PatBridge;
@@ -138,12 +137,12 @@ ok(wait_until(sub { !grep { $stopped{$_} } session_pids() }, 'them to end'), '..
 
 # ---- the postmaster is killed ------------------------------------------------------------------
 
-# start_beside(SELF): true once the server runs. Starting it can fail as long as the last backend of
+# start_again(SELF): true once the server runs. Starting it can fail as long as the last backend of
 # the old one has not ended, and is tried again; in a process of its own, so that the load goes on.
-sub start_beside
+sub start_again
 {
 	my ($self) = @_;
-	$self->{run} ||= IPC::Run::start(
+	$self->{run} ||= start_beside(
 		[ 'pg_ctl', '-w', '-s', '-D', $node->data_dir, '-l', $node->logfile, 'start' ],
 		'<', \undef, '>', \$self->{out}, '2>&1');
 	$self->{run}->pump_nb if $self->{run}->pumpable;
@@ -159,7 +158,7 @@ my ($asked, $started, %starting) = (0, 0);
 load_ok('the postmaster killed', $bridge, 40, sub {
 	$asked++;
 	$node->kill9 if $asked == 1000;
-	$started ||= start_beside(\%starting) if $asked > 3000;
+	$started ||= start_again(\%starting) if $asked > 3000;
 	return if $asked > 4000 && $started && $bridge->get('/ready')->{status} eq '200';
 	return $traffic->request;
 });

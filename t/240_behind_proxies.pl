@@ -9,7 +9,6 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Socket::UNIX;
-use IPC::Run ();
 use PatBridge;
 use PatTest;
 use PatWire;
@@ -57,7 +56,7 @@ sub start_proxy
 {
 	my ($url, @command) = @_;
 	my $log = "$directory/proxy.log";
-	my $proxy = IPC::Run::start(\@command, '<', \undef, '>>', $log, '2>>', $log);
+	my $proxy = start_beside(\@command, '<', \undef, '>>', $log, '2>>', $log);
 	wait_until(sub { http_call($url)->{status} ne '000' }, "$command[0] to listen")
 	  or die slurp($log);
 	return $proxy;

@@ -24,11 +24,12 @@ use Cwd qw(abs_path);
 use Exporter 'import';
 use File::Basename qw(dirname);
 use JSON::PP ();
+use POSIX qw(WNOHANG);
 use Test::More;
 use Time::HiRes ();
 
 our @EXPORT = qw(new_cluster create_extension load_sample bridge_role http_call wait_until
-  sql_list from_json cannot_run slurp source_dir processes_of);
+  sql_list from_json cannot_run slurp source_dir processes_of start_beside);
 
 my $top = dirname(dirname(dirname(abs_path(__FILE__))));
 
@@ -246,6 +247,38 @@ sub processes_of
 	my ($directory) = @_;
 	return grep { (eval { slurp("/proc/$_/cmdline") } || '') =~ /\Q$directory\E/ }
 	  map { m{(\d+)\z} } glob '/proc/[0-9]*';
+}
+
+my @beside;
+
+# start_beside(…): IPC::Run::start, whose process ends with the test at the latest, also when that
+# dies: asked first, for it may have processes and files of its own.
+sub start_beside
+{
+	my (@arguments) = @_;
+	my $run = IPC::Run::start(@arguments);
+	push @beside, $run;
+	return $run;
+}
+
+sub end_process
+{
+	my ($pid) = @_;
+	kill 'TERM', $pid;
+	for (1 .. 500)
+	{
+		return if waitpid($pid, WNOHANG) != 0;
+		Time::HiRes::sleep(0.02);
+	}
+	kill 'KILL', $pid;
+	return waitpid $pid, 0;
+}
+
+END
+{
+	my $status = $?;
+	end_process($_->{PID}) for grep { !defined $_->{RESULT} } map { @{ $_->{KIDS} } } @beside;
+	$? = $status;
 }
 
 1;
