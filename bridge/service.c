@@ -304,7 +304,20 @@ stop_workers(Service *service)
 		worker_stop(service->workers[i]);
 }
 
-/* The second signal finds its default action: nobody has to wait for a hung stop. */
+/* What is being stopped, for the second signal. */
+static Service *volatile ending;
+
+/* The address for monitoring is still open. Calls nothing that must not be in a handler. */
+static void
+end_at_once(int signal_number)
+{
+	for (unsigned i = 0; ending != NULL && i < ending->monitoring; i++)
+		socket_file_remove(&ending->admin[i].file);
+	signal(signal_number, SIG_DFL);
+	raise(signal_number); /* comes when this returns */
+}
+
+/* The second signal ends the process: nobody has to wait for a hung stop. */
 static void
 stop(Service *service, int signal_number, const sigset_t *signals)
 {
@@ -315,8 +328,9 @@ stop(Service *service, int signal_number, const sigset_t *signals)
 	log_event(LOG_NOTICE, "stopping: %s", strsignal(signal_number));
 	systemd_stopping((service->settings->options.drain_timeout_ms + 1000) * CLOCK_US_PER_MS);
 	sigdelset(&enders, SIGHUP);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGINT, SIG_DFL);
+	ending = service;
+	signal(SIGTERM, end_at_once);
+	signal(SIGINT, end_at_once);
 	pthread_sigmask(SIG_UNBLOCK, &enders, NULL);
 	stop_workers(service);
 }
@@ -349,6 +363,7 @@ close_all(Service *service)
 		listen_close(&service->listeners[i]);
 	for (unsigned i = 0; i < service->monitoring; i++)
 		listen_close(&service->admin[i]);
+	ending = NULL;
 	counters_close(service->counters);
 	peers_close(service->peers);
 	tls_unload();

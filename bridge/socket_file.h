@@ -35,7 +35,7 @@ typedef struct SocketFile
 extern int socket_file_open(SocketFile *file, const char *path, const SocketFileSettings *settings,
 							bool take_over) __attribute__((warn_unused_result));
 
-/* Remove the file, unless another one has taken its place. */
+/* Remove the file, unless another one has taken its place.  For handlers of signals, too. */
 extern void socket_file_remove(SocketFile *file);
 
 #endif

@@ -140,7 +140,7 @@ for my $signals ([ 'TERM', 'TERM', 15 ], [ 'INT', 'INT', 2 ], [ 'INT', 'TERM', 1
 {
 	my ($first, $second, $status) = @$signals;
 	start_bridge('--drain-timeout', '3600s', '--request-timeout', '600s', '--listen',
-		"unix:$socket");
+		"unix:$socket", '--admin-listen', "unix:$socket.admin");
 	$busy = ask(PatWire->new($bridge->port));
 	ok(wait_until(sub { waits_for(0) }, 'the call'), "$first, then $second");
 	kill $first, $bridge->pid;
@@ -148,7 +148,7 @@ for my $signals ([ 'TERM', 'TERM', 15 ], [ 'INT', 'INT', 2 ], [ 'INT', 'TERM', 1
 	kill 'HUP', $bridge->pid;
 	ok(!$bridge->has_ended, '... the first signal does not end it, nor does SIGHUP');
 	is($bridge->stop($second), $status, '... the second one does');
-	ok(!-e $socket, '... and leaves no socket file');
+	ok(!-e $socket && !-e "$socket.admin", '... and leaves no socket file');
 }
 unlock();
 
