@@ -36,46 +36,35 @@ stop_accepting(Gate *gate)
 	gate->accepting = false;
 }
 
-/* Of a shared socket, one waiting worker is woken: the one that has watched for longest. */
+/* Out of descriptors or memory: others may free some soon. */
 static void
-watch(Acceptor *acceptor)
+pause_accepting(Gate *gate, const char *failed)
 {
-	if (!loop_watch(acceptor->gate->loop, &acceptor->watch, acceptor->fd, EPOLLIN | EPOLLEXCLUSIVE))
-		log_event(LOG_ERROR, "cannot watch a listening socket: %s", strerror(errno));
-}
-
-static void
-start_accepting(Gate *gate)
-{
-	gate->accepting = true;
-	for (unsigned i = 0; i < gate->count; i++)
-		if (gate->acceptors[i].fd >= 0)
-			watch(&gate->acceptors[i]);
+	log_event(LOG_WARNING, "cannot %s: %s", failed, strerror(errno));
+	gate->accept_due = clock_us() + ACCEPT_PAUSE_US;
+	stop_accepting(gate);
 }
 
 /*
- * A shared socket that gave a connection in this turn was left to the others
- * meanwhile; from now on it is theirs first.
+ * Watch the sockets that are not watched: all of them at the start; later, shared ones
+ * that gave a connection in this turn.  These were left to the others meanwhile, and from
+ * now on are theirs first: the worker that has watched for longest is woken.
  */
 static void
-watch_again(Gate *gate)
+watch_sockets(Gate *gate)
 {
+	gate->accepting = true;
 	for (unsigned i = 0; i < gate->count; i++)
 	{
 		Acceptor *acceptor = &gate->acceptors[i];
 
-		if (acceptor->listener->shared && acceptor->fd >= 0 && acceptor->watch.fd < 0)
-			watch(acceptor);
+		if (acceptor->fd >= 0 && acceptor->watch.fd < 0 &&
+			!loop_watch(gate->loop, &acceptor->watch, acceptor->fd, EPOLLIN | EPOLLEXCLUSIVE))
+		{
+			pause_accepting(gate, "watch a listening socket");
+			return;
+		}
 	}
-}
-
-/* Out of descriptors or memory: others may free some soon. */
-static void
-pause_accepting(Gate *gate)
-{
-	log_event(LOG_WARNING, "cannot accept a connection: %s", strerror(errno));
-	gate->accept_due = clock_us() + ACCEPT_PAUSE_US;
-	stop_accepting(gate);
 }
 
 static bool
@@ -129,7 +118,7 @@ on_connections(void *owner, uint32_t events)
 		if (!accept_one(acceptor))
 		{
 			if (!is_passing(errno))
-				pause_accepting(gate);
+				pause_accepting(gate, "accept a connection");
 			return;
 		}
 	if (shared)
@@ -165,12 +154,10 @@ gate_mind(Gate *gate, int64_t now)
 {
 	bool wanted = !gate->closed && now >= gate->accept_due;
 
-	if (wanted && !gate->accepting)
-		start_accepting(gate);
-	else if (!wanted && gate->accepting)
+	if (wanted)
+		watch_sockets(gate);
+	else if (gate->accepting)
 		stop_accepting(gate);
-	else if (wanted)
-		watch_again(gate);
 }
 
 int64_t
