@@ -14,19 +14,19 @@
 #define REST_AFTER (1000 * MS)
 #define REST_LATER (250 * MS)
 
-/* Phases that are up to the client, and how long in one makes a connection spare. */
+/* Phases that are up to the client, in the order of preference, and how long in one makes spare. */
 static const struct
 {
 	ConnectionPhase phase;
 	int64_t after_us;
-} spares[] = {
+} phases[] = {
 	{CONNECTION_RESTS, 1000 * MS},
 	{CONNECTION_IDLE, 1000 * MS},
 	{CONNECTION_SENDS, 1000 * MS},
 	{CONNECTION_TAKES, 5000 * MS},
 };
 
-#define SPARES (sizeof(spares) / sizeof(spares[0]))
+#define PHASES (sizeof(phases) / sizeof(phases[0]))
 
 void
 connections_init(Connections *all, int64_t idle_us, int64_t client_us)
@@ -87,11 +87,11 @@ oldest(const Connections *all, ConnectionPhase phase)
 Connection *
 connections_overdue(Connections *all, int64_t now)
 {
-	for (size_t i = 0; i < SPARES; i++)
+	for (size_t i = 0; i < PHASES; i++)
 	{
-		Connection *first = oldest(all, spares[i].phase);
+		Connection *first = oldest(all, phases[i].phase);
 
-		if (first != NULL && now - first->since >= all->times_us[spares[i].phase])
+		if (first != NULL && now - first->since >= all->times_us[phases[i].phase])
 			return first;
 	}
 	return NULL;
@@ -112,11 +112,11 @@ connections_rest(Connections *all, int64_t now)
 Connection *
 connections_spare(Connections *all, int64_t now)
 {
-	for (size_t i = 0; i < SPARES; i++)
+	for (size_t i = 0; i < PHASES; i++)
 	{
-		Connection *first = oldest(all, spares[i].phase);
+		Connection *first = oldest(all, phases[i].phase);
 
-		if (first != NULL && now - first->since >= spares[i].after_us)
+		if (first != NULL && now - first->since >= phases[i].after_us)
 			return first;
 	}
 	return NULL;
@@ -128,12 +128,12 @@ connections_next_due(const Connections *all)
 	const Connection *idle = oldest(all, CONNECTION_IDLE);
 	int64_t due = idle != NULL ? idle->since + REST_AFTER + REST_LATER : CONNECTIONS_NEVER;
 
-	for (size_t i = 0; i < SPARES; i++)
+	for (size_t i = 0; i < PHASES; i++)
 	{
-		const Connection *first = oldest(all, spares[i].phase);
+		const Connection *first = oldest(all, phases[i].phase);
 
-		if (first != NULL && first->since + all->times_us[spares[i].phase] < due)
-			due = first->since + all->times_us[spares[i].phase];
+		if (first != NULL && first->since + all->times_us[phases[i].phase] < due)
+			due = first->since + all->times_us[phases[i].phase];
 	}
 	return due;
 }

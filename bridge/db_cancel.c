@@ -7,7 +7,7 @@
  * closes when the server has sent the signal.  The signal hits whatever the
  * server is at by then, which may be another call than the one meant: until the
  * last call is over that could have been hit, a cancelled call counts as not
- * made (db_calls.c), and is sent again if somebody waits for it.
+ * made (db_results.c), and is sent again if somebody waits for it.
  */
 #include "db_conn.h"
 

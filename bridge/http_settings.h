@@ -15,7 +15,7 @@
 #include "lane.h"
 #include "peers.h"
 
-/* Request line, in bytes: longer ones are answered 414. */
+/* URI of a request, in bytes: longer ones are answered 414. */
 #define HTTP_URI_MAX                        4096
 /* So much of a refused body is read, for the client to see the answer. */
 #define HTTP_DRAIN_MAX                      1048576

@@ -5,8 +5,9 @@
  * Owns the log file.  Its descriptor keeps its number when it is opened again,
  * so that a worker that is about to write finds the old file or the new one.
  *
- * Whatever is not a constant of ours is escaped as in JSON, in both formats:
- * no client can break a line or fake one.
+ * What a client sent is a field of a request, and is escaped as in JSON, in both formats;
+ * of other messages control characters become blanks, and in JSON they are escaped too.
+ * No client can break a line or fake one.
  */
 #include "log.h"
 

@@ -2,8 +2,9 @@
  * option_table.h
  *		Inside the options room: what a row of the table of options says.
  *
- * Shared by option_table.c (the rows), option_values.c (reading a value) and
- * option_sources.c (where values come from); nobody else may include it.
+ * Shared by option_table.c (the rows), option_values.c (reading a value),
+ * option_sources.c (where values come from) and option_check.c (the files that are
+ * named); nobody else may include it.
  */
 #ifndef PAT_BRIDGE_OPTION_TABLE_H
 #define PAT_BRIDGE_OPTION_TABLE_H

@@ -4,8 +4,8 @@
  *
  * Every option is one row of a table in option_table.c, from which --help, the
  * environment names and the file's names follow.  No file is opened but the
- * configuration, no name is looked up: that is check.h.  Precedence: command line,
- * then PAT_BRIDGE_*, then the file, then the default.
+ * configuration, no name is looked up: that is option_check.h.  Precedence: command
+ * line, then PAT_BRIDGE_*, then the file, then the default.
  */
 #ifndef PAT_BRIDGE_OPTIONS_H
 #define PAT_BRIDGE_OPTIONS_H

@@ -4,8 +4,9 @@
  *		request from its request line until it is completed.
  *
  * Shared by http.c (connections), request.c (life of a request), request_head.c
- * (its head), request_memory.c (its memory), reply.c (answers) and request_end.c
- * (counts and the log); nobody else may include it.
+ * (its head), request_memory.c (its memory), reply.c (answers), request_end.c (counts
+ * and the log) and library_answer.c (the library's own answers); nobody else may
+ * include it.
  */
 #ifndef PAT_BRIDGE_REQUEST_H
 #define PAT_BRIDGE_REQUEST_H

@@ -185,6 +185,7 @@ refuse_kind(Request *request)
 	if (ROUTE_BIT(request->match.route->kind) & request->http->settings.serves)
 		return false;
 	request->match.route = NULL;
+	request->match.found = false;
 	request->match.allow[0] = '\0';
 	request_refuse(request, STATUS_NO_PATH);
 	return true;

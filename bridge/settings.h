@@ -4,8 +4,8 @@
  *
  * A reload makes another one.  Each worker holds the one it goes by, so that
  * nothing on the way of a request takes a lock; the last to let go frees it.
- * What belongs to a reading and has to be made from it, such as keys and
- * certificates, has its place here.
+ * The certificate is apart, in tls.h: a reload reads it again even if the options are
+ * as they were.
  */
 #ifndef PAT_BRIDGE_SETTINGS_H
 #define PAT_BRIDGE_SETTINGS_H
