@@ -47,7 +47,29 @@ for my $sql ("SELECT pat_list_for_service_account('$bot', '$admin')",
 	like($log, qr/LOG:  could not write the last-seen time of token \d+: no room/, '... which is logged');
 	unlike($log, qr/\Q$admin\E|STATEMENT:|CONTEXT:/, '... without statement and context');
 }
+is($node->safe_psql('postgres', "SELECT pat_caller('$admin') \\g /dev/null\nSELECT seen_written, seen_failed FROM pat_stat"),
+	'0|1', 'a use that could not be written is counted');
 $node->safe_psql('postgres', 'DROP INDEX refusing');
+
+# ---- cancelled while seen_at is written --------------------------------------------------------
+
+$node->safe_psql('postgres', <<~'SQL');
+	CREATE FUNCTION cancel_me(timestamptz) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$
+	BEGIN
+		IF $1 IS NOT NULL THEN
+			PERFORM pg_cancel_backend(pg_backend_pid());
+			PERFORM pg_sleep(60);
+		END IF;
+		RETURN true;
+	END $$;
+	CREATE INDEX cancelling ON pat_token (cancel_me(seen_at));
+	SQL
+my ($cancelled, $cancelled_log, $cancelled_error) =
+  call_and_log("\\set VERBOSITY sqlstate\nSELECT pat_list_for_service_account('$bot', '$admin')");
+is($cancelled, '', 'a list that is cancelled while its seen_at is written');
+like($cancelled_error, qr/ERROR:  57014$/, '... stays cancelled');
+unlike($cancelled_log, qr/could not write the last-seen time/, '... which is no failure to log');
+$node->safe_psql('postgres', 'DROP INDEX cancelling');
 
 # ---- many requests, badly asked for ------------------------------------------------------------
 
