@@ -15,6 +15,15 @@ SELECT account_id = :nobody AS account, username, is_service, permissions, token
 FROM pat_caller('user:regress-nobody');
 SELECT account_id, username, is_service, permissions, expires_at FROM pat_caller('*:*.regress-root');
 
+-- a token is good until just before its expires_at: the statements of one query have one time
+UPDATE pat_token SET expires_at = statement_timestamp() + interval '1 microsecond' WHERE id = :t \;
+SELECT username FROM pat_caller('user:regress-bot');
+SAVEPOINT s;
+UPDATE pat_token SET expires_at = statement_timestamp() WHERE id = :t \;
+SELECT username FROM pat_caller('user:regress-bot');
+ROLLBACK TO s;
+UPDATE pat_token SET expires_at = '2999-01-01 00:00+00' WHERE id = :t;
+
 -- as a row-level policy
 CREATE ROLE regress_pat_reader;
 CREATE TABLE regress_pat_notes (owner integer, note text);

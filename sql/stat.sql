@@ -64,6 +64,9 @@ SET LOCAL transaction_read_only = on;
 SELECT username FROM pat_caller('user:regress-bot');
 SELECT calls - :calls AS calls, jwt_calls - :jwt_calls AS jwt_calls, unusable_jwt, seen_written, seen_skipped, seen_failed
 FROM pat_stat;
+-- of a batch, each; the second of two that are alike is answered as the first
+SELECT count(*) FROM pat_answer_list(ARRAY[:'jwt', :'jwt', 'user:regress-bot', 'user:regress-bot']);
+SELECT calls - :calls AS calls, jwt_calls - :jwt_calls AS jwt_calls FROM pat_stat;
 -- counts stay when the transaction does not
 ROLLBACK TO s;
 SELECT calls - :calls AS calls FROM pat_stat;
