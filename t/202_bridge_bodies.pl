@@ -253,6 +253,7 @@ sub create_and_delete
 	is($deleted->{body}, '', '... has no body');
 	is($deleted->{headers}{'content-length'}, '0', '... and says so');
 	ok(!exists $deleted->{headers}{'content-type'}, '... nor a type of it');
+	is($deleted->{headers}{'cache-control'}, 'no-store', '... and is not to be kept, like all answers');
 	is_refused($wire->call('DELETE', $answer->{headers}{location}, token => $admin), 404,
 		'NotFoundError', undef, '... and is gone');
 	return;
