@@ -75,7 +75,7 @@ like($version->{out}, qr/\Apat-bridge \d+\.\d+\S*\n\z/, '... says it');
 my $check = run({}, '--check', '--db', 'host=/nowhere');
 is($check->{status}, 0, '--check: exit 0, without a server');
 is($check->{out}, "the configuration is valid\n", '... says so');
-is(run({ PAT_BRIDGE_CHECK => '1' }, '--version')->{out}, $version->{out},
+is(run({ PAT_BRIDGE_VERSION => '1' }, '--check', '--db', 'host=/nowhere')->{out}, $check->{out},
 	'a flag is no environment variable');
 
 # ---- what is wrong -----------------------------------------------------------------------------
@@ -83,22 +83,34 @@ is(run({ PAT_BRIDGE_CHECK => '1' }, '--version')->{out}, $version->{out},
 my %wrong = (
 	listen => [ 'nowhere', '127.0.0.1', '127.0.0.1:', '127.0.0.1:65536', '127.0.0.1:http', '[::1',
 		'unix:', 'unix:relative', 'unix:/' . 'x' x 200, '' ],
+	'admin-listen' => [ 'nowhere', '127.0.0.1:65536', 'unix:relative' ],
 	db => [ 'nonsense=1', 'postgresql://[', "host='x" ],
+	'read-db' => [ 'nonsense=1', 'postgresql://[' ],
+	pooler => [ 'session', 'NONE', '' ],
 	workers => [ '0', '-1', 'many', '257', '1.5', '99999999999999999999', ' 1', '0x1', '' ],
 	'read-connections' => [ '0', '65', 'x' ],
 	'write-connections' => [ '0', '65', 'x' ],
 	'request-timeout' => [ '0', '9ms', '601s', '10m', '5 s', 's', '-1s', '1e3' ],
 	'max-connections' => [ '0', '1000001', 'x' ],
 	'max-queue' => [ '0', '1000001', 'x' ],
+	'max-connections-per-address' => [ '-1', '1000001', 'x' ],
+	'max-header-size' => [ '1023', '65537', '10k' ],
+	'max-body-size' => [ '0', '102401', '100k' ],
+	'client-timeout' => [ '0', '99ms', '3601s', '1h' ],
+	'idle-timeout' => [ '0', '99ms', '3601s', '1h' ],
 	'drain-timeout' => [ '3601s', '-1', '1m' ],
 	'reuse-port' => [ 'yes', '1', 'ON' ],
 	'core-dumps' => [ 'true' ],
+	'server-timing' => [ 'true', '0' ],
 	'unix-socket-mode' => [ '0', '66', '0668', '1777', '07777', 'rw', '0x1ff', '-666' ],
 	'unix-socket-group' => [ 'a b', 'a:b', '../x' ],
 	user => [ 'a b', 'a:b' ],
 	group => [ 'a b', 'a/b' ],
 	'log-format' => [ 'xml', 'JSON', '' ],
 	'log-level' => [ 'loud', 'INFO', '7' ]);
+# Files are opened when they are needed, which other tests are about.
+is(join(' ', grep { !$wrong{$_} } sort @with_value), 'config log-file tls-cert tls-key',
+	'a wrong value of every option but files');
 for my $name (sort keys %wrong)
 {
 	my $variable = 'PAT_BRIDGE_' . uc($name =~ tr/-/_/r);
