@@ -218,7 +218,7 @@ ok($idle->is_closed, 'an idle connection is closed');
 ends_ok('stopped while requests waited: exit 0');
 
 # What cannot be answered in time is told so.
-start_bridge('--request-timeout', '120s');
+start_bridge('--request-timeout', '120s', '--drain-timeout', '200ms');
 lock_accounts();
 @waiting = map { ask('GET', $path) } 1 .. 5;
 ok(wait_until(sub { waiting_backends() == 1 }, 'a list'), 'a list waits');
