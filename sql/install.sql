@@ -23,6 +23,8 @@ FROM pg_depend d JOIN pg_extension e ON d.refobjid = e.oid AND d.refclassid = 'p
 WHERE e.extname = 'pat' AND d.deptype = 'e'
   AND (d.classid IN ('pg_proc'::regclass, 'pg_type'::regclass, 'pg_cast'::regclass)
        OR d.classid = 'pg_class'::regclass AND (SELECT relkind FROM pg_class WHERE oid = d.objid) IN ('r', 'v'))
+  -- types of rows and of arrays come with something else, and are members from PostgreSQL 17 on
+  AND NOT EXISTS (SELECT FROM pg_type t WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid AND (t.typtype = 'c' OR t.typelem <> 0))
   AND obj_description(d.objid, d.classid::regclass::name) IS NULL;
 
 -- every table and sequence is dumped
