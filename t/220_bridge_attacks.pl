@@ -64,8 +64,6 @@ sub drip_until_ended
 		'the bridge to end slow clients');
 }
 
-sub resident_kb { return slurp('/proc/' . $bridge->pid . '/status') =~ /^VmRSS:\s+(\d+)/m ? $1 : 0; }
-
 # ---- slow senders ------------------------------------------------------------------------------
 
 start_bridge('--client-timeout', '1s', '--idle-timeout', '600s');
@@ -116,7 +114,7 @@ sub reader_of_nothing
 }
 
 my $before = $bridge->connections;
-my $memory = resident_kb();
+my $memory = $bridge->memory_kb;
 my @readers = map { reader_of_nothing(30) } 1 .. 30;
 wait_until(sub { $bridge->connections >= $before + 30 }, 'the readers to be connected');
 serves('another client is served beside slow readers');
@@ -125,7 +123,7 @@ is($bridge->connections, $before, 'answers that nobody takes have an end');
 SKIP:
 {
 	skip 'a sanitizer keeps what was freed', 1 if $ENV{ASAN_OPTIONS};
-	cmp_ok(resident_kb() - $memory, '<', 30 * 1024, '... and hold no more than an answer each');
+	cmp_ok($bridge->memory_kb - $memory, '<', 30 * 1024, '... and hold no more than an answer each');
 }
 serves('... and all is well');
 $bridge->stop_ok;

@@ -128,6 +128,13 @@ sub admin_url
 	return "http://127.0.0.1:$port" . (defined $path ? $path : '');
 }
 
+# The memory that is its own now.
+sub memory_kb
+{
+	my ($self) = @_;
+	return PatTest::slurp("/proc/$self->{pid}/status") =~ /^VmRSS:\s+(\d+) kB/m ? $1 : 0;
+}
+
 sub pid { return $_[0]{pid}; }
 sub port { return $_[0]{port}; }
 sub url { return "http://127.0.0.1:$_[0]{port}" . (defined $_[1] ? $_[1] : ''); }

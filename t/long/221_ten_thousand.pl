@@ -31,12 +31,6 @@ my $sample = load_sample($node);
 my $path = "/api/admin/service-account/$sample->{account}/token";
 my $list = sql_list($node, $sample->{account}, $sample->{admin});
 
-sub memory_kb
-{
-	my ($bridge) = @_;
-	return slurp('/proc/' . $bridge->pid . '/status') =~ /^VmRSS:\s+(\d+)/m ? $1 : 0;
-}
-
 # Opens so many more and has each served once.
 sub open_some
 {
@@ -60,21 +54,21 @@ for my $size (undef, 2_048, 65_536)
 		'--max-connections', 2 * CONNECTIONS, '--idle-timeout', '600s',
 		defined $size ? ('--max-header-size', $size) : () ]);
 	my $what = defined $size ? "heads of $size bytes" : 'default options';
-	my $before = memory_kb($bridge);
+	my $before = $bridge->memory_kb;
 	my @open;
 	push @open, open_some($bridge, AT_ONCE) while @open < CONNECTIONS;
 	is(scalar @open, CONNECTIONS, "$what: ten thousand connections, each served");
-	my $more = memory_kb($bridge) - $before;
+	my $more = $bridge->memory_kb - $before;
 	cmp_ok($more * 1024 / CONNECTIONS, '<', ($size || 10_240) + 1536 + 3072,
 		'... with a bounded memory for each');
-	ok(wait_until(sub { memory_kb($bridge) - $before <= MOST_KB }, 'memory to be given back'),
+	ok(wait_until(sub { $bridge->memory_kb - $before <= MOST_KB }, 'memory to be given back'),
 		'... and 64 MB for all once they wait');
 	my @wrong = grep { $bridge->get($path, $sample->{admin})->{body} ne $list } 1 .. 50;
 	is(scalar @wrong, 0, '... and lists are served beside them');
 	syswrite $open[0], "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
 	sysread $open[0], my $again, 65536;
 	like($again, qr/GOOD/, '... the oldest of them included');
-	my $less = memory_kb($bridge) - $before;
+	my $less = $bridge->memory_kb - $before;
 	note(sprintf 'figure: %s: %.0f MB for all as they were opened, %.0f MB now', $what, $more / 1024, $less / 1024);
 	close $_ for @open;
 	wait_until(
@@ -84,7 +78,7 @@ for my $size (undef, 2_048, 65_536)
 		},
 		'all of them to be gone');
 	is($bridge->get($path, $sample->{admin})->{body}, $list, '... and when they have gone');
-	ok(wait_until(sub { memory_kb($bridge) - $before <= LEFT_KB }, 'memory to be given back'),
+	ok(wait_until(sub { $bridge->memory_kb - $before <= LEFT_KB }, 'memory to be given back'),
 		'... with their memory');
 	$bridge->stop_ok;
 }

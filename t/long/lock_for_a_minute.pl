@@ -24,8 +24,6 @@ my $path = "/api/admin/service-account/$sample->{account}/token";
 my $list = sql_list($node, $sample->{account}, $admin);
 my $bridge = PatBridge->start($node, options => [ '--workers', '1' ]);
 
-sub memory_kb { return slurp('/proc/' . $bridge->pid . '/status') =~ /^VmRSS:\s+(\d+) kB/m ? $1 : 0; }
-
 # run(NAME, NEXT): the count of each status, and the longest time.
 sub run
 {
@@ -54,7 +52,7 @@ sub run
 
 my $warm = 20_000;
 run('before', sub { return $warm-- > 0 ? $traffic->request : undef });
-my $before = memory_kb();
+my $before = $bridge->memory_kb;
 my $holder = PatHolder->new($node);
 
 $holder->does('BEGIN; LOCK TABLE pat_token IN ACCESS EXCLUSIVE MODE');
@@ -74,7 +72,7 @@ my $locked = run('locked', sub {
 cmp_ok($locked->{504} || 0, '>=', $connections, 'everybody has waited in vain');
 cmp_ok($locked->{longest}, '<', $timeout + 5, '... within the time-out');
 is($healthy, $looked, '... the bridge healthy all the time');
-cmp_ok(memory_kb() - $before, '<', 20_000, '... its memory bounded');
+cmp_ok($bridge->memory_kb - $before, '<', 20_000, '... its memory bounded');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'pat_bridge'}), '2',
 	'... and no more sessions than before');
 my $released = Time::HiRes::time();
@@ -88,7 +86,7 @@ my $after = run('released', sub { return $left-- > 0 ? $traffic->request : undef
 is_deeply([ sort grep { /^\d/ } keys %$after ], [qw(200 401 403 404)], 'released: neither 503 nor 504');
 diag(sprintf 'locked for %d s: %s; longest %.2f s; lists %.0f ms after the release; memory %d kB, before %d kB',
 	$seconds, join(', ', map { "$_: $locked->{$_}" } sort grep { /^\d/ } keys %$locked), $locked->{longest},
-	1000 * $took, memory_kb(), $before);
+	1000 * $took, $bridge->memory_kb, $before);
 $holder->quit;
 $bridge->stop_ok;
 $node->stop;
