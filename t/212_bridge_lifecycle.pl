@@ -214,8 +214,12 @@ for my $lane ([ 'read', 'GET', $path, 200 ], [ 'write', 'DELETE', "$path/999999"
 	lock_accounts();
 	is_refused($call->()->answer, 504, 'TimeoutError', undef, "$name: request-timeout, short");
 	unlock();
-	like(reload("log-level = notice\nrequest-timeout = 60s\n"),
-		qr/"$name 1" is replaced: its time-out has changed/, '... reloaded');
+	my $before = length $bridge->log;
+	reload("log-level = notice\nrequest-timeout = 60s\n");
+	ok(wait_until(
+			sub { substr($bridge->log, $before) =~ /"$name 1" is replaced: its time-out has changed/ },
+			'the session to end what it is at'),
+		'... reloaded');
 	lock_accounts();
 	$busy = $call->();
 	ok($waits->(1), '... long: the session knows it, too');
