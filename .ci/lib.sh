@@ -98,6 +98,7 @@ leave_root() {
 		env -i PATH="$PATH" HOME="$work" TERM="${TERM:-dumb}" LC_ALL="$LC_ALL" \
 		PG_CONFIG="$PG_CONFIG" CI="${CI:-}" ONLY="${ONLY:-}" T="${T:-}" \
 		PAT_REQUIRE="${PAT_REQUIRE:-}" PAT_UNLEASH_SERVER="${PAT_UNLEASH_SERVER:-}" \
+		PAT_UNLEASH_NODE="${PAT_UNLEASH_NODE:-}" \
 		FUZZ_SECONDS="${FUZZ_SECONDS:-}" SOAK_REQUESTS="${SOAK_REQUESTS:-}" \
 		bash "$work/src/.ci/$script" --work "$work" "$@"
 }
