@@ -18,7 +18,7 @@ BEGIN
 	if (!$ENV{PAT_DISK_NAMESPACE})
 	{
 		# Seen by nobody outside of the namespace.
-		cannot_run('no user namespaces here: mounting a small disk needs one')
+		plan(skip_all => 'no user namespaces here: mounting a small disk needs one')
 		  if system('sh', '-c', "@namespace mount -t tmpfs small /tmp 2>/dev/null") != 0;
 		$ENV{PAT_DISK_NAMESPACE} = 1;
 		exec { $namespace[0] } @namespace, $^X, (map { "-I$_" } @INC), $0;
