@@ -16,7 +16,7 @@ sub backend { my ($contender, $tokens) = @_; return [ 'backend', "$tokens tokens
 sub ratios
 {
 	my @pgbench = map { [ "bridge ÷ pgbench of the same function, $_->[0]", '≥', $_->[1], turns('bridge', $_->[0]), turns('pgbench', $_->[0]) ] }
-	  [ '10 tokens', 1.1 ], [ '1000 tokens', 0.85 ], [ '1000 tokens, no two requests alike', 0.85 ];
+	  [ '10 tokens', 1.1 ], [ '1000 tokens', 0.85 ], [ '1000 tokens, none alike', 0.85 ];
 	my $bridge = http('bridge', 'rps');
 	my $good = [ 'refusals', '64 connections, good tokens', 'bridge', 'rps' ];
 	my $alone = [ 'writes', '64 connections, lists alone', 'bridge', 'p99_us' ];

@@ -182,7 +182,7 @@ measure_uncompared() {
 measure_in_turn() {
 	take_turns '10 tokens' 10 "$work/list_10"
 	take_turns '1000 tokens' 1000 "$work/list_1000"
-	take_turns '1000 tokens, no two requests alike' 1000 "$work/unlike_1000"
+	take_turns '1000 tokens, none alike' 1000 "$work/unlike_1000"
 }
 
 # take_turns CASE TOKENS REQUESTS
