@@ -107,11 +107,13 @@ extern void db_renew(DbConn *conn);
 extern int64_t db_next_due(const DbConn *conn);
 extern void db_tick(DbConn *conn, int64_t now);
 
-/* Null unless the call failed. */
+/* Whether the call failed, and how. */
 extern bool db_reply_error(const DbReply *reply, DbError *error);
 
 /* A column of the only row, NULL if it is null or missing. */
 extern const char *db_reply_column(const DbReply *reply, int column, size_t *length);
+
+/* One more holds the reply, which is returned; NULL for none. */
 extern DbReply *db_reply_hold(DbReply *reply);
 extern void db_reply_free(DbReply *reply);
 
