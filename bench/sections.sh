@@ -185,14 +185,18 @@ measure_in_turn() {
 	take_turns '1000 tokens, none alike' 1000 "$work/unlike_1000"
 }
 
-# take_turns CASE TOKENS REQUESTS
+# take_turns CASE TOKENS REQUESTS: the other one begins each time
 take_turns() {
 	local turn
 	: >"$work/turns"
-	for ((turn = 0; turn < turns; turn++)); do
-		(((round + turn) % 2)) || bridge_turn "$3" "$2"
-		results=$work/turns pgbench_run turns '' pgbench 1 "$work/list_$2.sql" 8 "$turn_seconds"
-		((((round + turn) % 2) == 0)) || bridge_turn "$3" "$2"
+	for ((turn = round; turn < round + turns; turn++)); do
+		if ((turn % 2)); then
+			pgbench_turn "$2"
+			bridge_turn "$2" "$3"
+		else
+			bridge_turn "$2" "$3"
+			pgbench_turn "$2"
+		fi
 	done
 	record turns "$1" pgbench rps "$(sum_of_turns pgbench rps "$turns")"
 	record turns "$1" bridge rps "$(sum_of_turns bridge rps "$turns")"
@@ -200,8 +204,8 @@ take_turns() {
 	record turns "$1" bridge failed "$(sum_of_turns bridge failed 1)"
 }
 
-# bridge_turn REQUESTS TOKENS: before pgbench's in every other turn
-bridge_turn() { results=$work/turns seconds=$turn_seconds list_as turns '' "$1" "$2"; }
+pgbench_turn() { results=$work/turns pgbench_run turns '' pgbench 1 "$work/list_$1.sql" 8 "$turn_seconds"; }
+bridge_turn() { results=$work/turns seconds=$turn_seconds list_as turns '' "$2" "$1"; }
 
 # sum_of_turns CONTENDER METRIC DIVISOR
 sum_of_turns() {
