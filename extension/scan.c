@@ -142,19 +142,20 @@ find_version(PatScan *scan, ItemPointer tid, HeapTuple row)
 /*
  * Rows of an account lie on pages all over the table, and the processor would wait for
  * each of them in turn.  The index, a btree (relations.c takes no other), has read a page
- * of its own at once, so it is known which rows come next.
+ * of its own at once, so it is known which rows come next.  At the first of them all up
+ * to there are asked for: the waits for them overlap.
  */
 static inline void
 look_ahead(const PatScan *scan)
 {
 	const BTScanPosData *read = &((BTScanOpaque) scan->scan->opaque)->currPos;
 	int at = read->itemIndex;
-	int from = at == read->firstItem ? 1 : PAGE_AHEAD;
+	bool first = at == read->firstItem;
 
-	for (int i = at + from; i <= at + PAGE_AHEAD && i <= read->lastItem; i++)
+	for (int i = first ? at : at + PAGE_AHEAD; i <= at + PAGE_AHEAD && i <= read->lastItem; i++)
 		pat_expect_page(scan->table, &read->items[i].heapTid);
-	if (at + ROW_AHEAD <= read->lastItem)
-		pat_expect_row(scan->table, &read->items[at + ROW_AHEAD].heapTid);
+	for (int i = first ? at : at + ROW_AHEAD; i <= at + ROW_AHEAD && i <= read->lastItem; i++)
+		pat_expect_row(scan->table, &read->items[i].heapTid);
 }
 
 /* A btree makes itself room for what it finds dead when it finds the first, and keeps it. */
