@@ -31,15 +31,6 @@ my $sample = load_sample($node);
 my $path = "/api/admin/service-account/$sample->{account}/token";
 my $list = sql_list($node, $sample->{account}, $sample->{admin});
 
-# What libmicrohttpd takes for the heads of a connection: the bridge tells it to have 1.5 kB besides
-# them, and what is larger than 32 kB it maps by itself, in whole pages.
-sub pool_bytes
-{
-	my $bytes = shift() + 1536;
-
-	return $bytes > 32 * 1024 ? int(($bytes + 4095) / 4096) * 4096 : $bytes;
-}
-
 # Opens so many more and has each served once.
 sub open_some
 {
@@ -68,7 +59,7 @@ for my $size (undef, 2_048, 65_536)
 	push @open, open_some($bridge, AT_ONCE) while @open < CONNECTIONS;
 	is(scalar @open, CONNECTIONS, "$what: ten thousand connections, each served");
 	my $more = $bridge->memory_kb - $before;
-	cmp_ok($more * 1024 / CONNECTIONS, '<', pool_bytes($size || 10_240) + 3072,
+	cmp_ok($more * 1024 / CONNECTIONS, '<', ($size || 10_240) + 1536 + 3072,
 		'... with a bounded memory for each');
 	ok(wait_until(sub { $bridge->memory_kb - $before <= MOST_KB }, 'memory to be given back'),
 		'... and 64 MB for all once they wait');
