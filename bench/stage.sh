@@ -65,14 +65,19 @@ set_server() {
 	sleep 0.2
 }
 
+# run_server NAME COMMAND…: in a session of its own, as under a service manager. Where the kernel
+# shares out the cores by session (autogroup), it would share one part with the load generator.
+run_server() {
+	local name=$1
+	shift
+	setsid "$@" </dev/null >"$work/$name.log" 2>&1 &
+	running[$name]=$!
+}
+
 # serve NAME COMMAND…: starts a server and waits for its line "listening on 127.0.0.1:PORT".
 serve() {
 	local name=$1
-	shift
-	set -m
-	"$@" </dev/null >"$work/$name.log" 2>&1 &
-	running[$name]=$!
-	set +m
+	run_server "$@"
 	poll 30 says_where "$name" || {
 		absent+=("$name: $(tail -n 1 "$work/$name.log")")
 		end_process "${running[$name]}" TERM
@@ -128,15 +133,11 @@ start_unleash() {
 	}
 	port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1)->sockport')
 	owner_sql <<<"CREATE DATABASE unleash;"
-	set -m
 	DATABASE_URL="postgres://postgres@localhost/unleash?host=$work/run" DATABASE_HOST=$work/run \
 		DATABASE_SSL=false DATABASE_USERNAME=postgres DATABASE_NAME=unleash DATABASE_POOL_MAX=8 \
 		NODE_ENV=production HTTP_HOST=127.0.0.1 PORT=$port CHECK_VERSION=false SEND_TELEMETRY=false \
 		UNLEASH_DEFAULT_ADMIN_USERNAME=admin UNLEASH_DEFAULT_ADMIN_PASSWORD=bench-password-1 \
-		"$node" "$work/npm/unleash/node_modules/unleash-server/dist/server.js" \
-		</dev/null >"$work/unleash.log" 2>&1 &
-	running[unleash]=$!
-	set +m
+		run_server unleash "$node" "$work/npm/unleash/node_modules/unleash-server/dist/server.js"
 	url_of[unleash]=http://127.0.0.1:$port
 	poll 90 curl -fs -o /dev/null "${url_of[unleash]}/health" || {
 		absent+=("unleash: $(tail -n 1 "$work/unleash.log")")
