@@ -10,8 +10,7 @@
 
 #define MS INT64_C(1000)
 
-/* How long a connection is idle before it rests: some may wait for others, to go together. */
-#define REST_AFTER (1000 * MS)
+/* How much later than it might a connection rests: some wait for others, to go together. */
 #define REST_LATER (250 * MS)
 
 /* Phases that are up to the client, in the order of preference, and how long in one makes spare. */
@@ -29,13 +28,14 @@ static const struct
 #define PHASES (sizeof(phases) / sizeof(phases[0]))
 
 void
-connections_init(Connections *all, int64_t idle_us, int64_t client_us)
+connections_init(Connections *all, int64_t rest_us, int64_t idle_us, int64_t client_us)
 {
 	for (int i = 0; i < CONNECTION_PHASES; i++)
 	{
 		all->queues[i].next = all->queues[i].prev = &all->queues[i];
 		all->times_us[i] = CONNECTIONS_NEVER;
 	}
+	all->rest_us = rest_us;
 	all->times_us[CONNECTION_IDLE] = all->times_us[CONNECTION_RESTS] = idle_us;
 	all->times_us[CONNECTION_SENDS] = all->times_us[CONNECTION_TAKES] = client_us;
 }
@@ -102,7 +102,7 @@ connections_rest(Connections *all, int64_t now)
 {
 	Connection *first = oldest(all, CONNECTION_IDLE);
 
-	if (first == NULL || now - first->since < REST_AFTER)
+	if (first == NULL || now - first->since < all->rest_us)
 		return NULL;
 	connections_remove(first);
 	insert(all, first, CONNECTION_RESTS, first->since);
@@ -126,7 +126,7 @@ int64_t
 connections_next_due(const Connections *all)
 {
 	const Connection *idle = oldest(all, CONNECTION_IDLE);
-	int64_t due = idle != NULL ? idle->since + REST_AFTER + REST_LATER : CONNECTIONS_NEVER;
+	int64_t due = idle != NULL ? idle->since + all->rest_us + REST_LATER : CONNECTIONS_NEVER;
 
 	for (size_t i = 0; i < PHASES; i++)
 	{

@@ -47,11 +47,15 @@ typedef struct Connection
 typedef struct Connections
 {
 	Connection queues[CONNECTION_PHASES]; /* heads of rings */
+	int64_t rest_us;
 	int64_t times_us[CONNECTION_PHASES];
 } Connections;
 
-/* client_us: the longest time to send a request, and to take an answer. */
-extern void connections_init(Connections *all, int64_t idle_us, int64_t client_us);
+/*
+ * rest_us: how long a connection is idle before it rests.
+ * client_us: the longest time to send a request, and to take an answer.
+ */
+extern void connections_init(Connections *all, int64_t rest_us, int64_t idle_us, int64_t client_us);
 
 /* A new connection sends. */
 extern void connections_add(Connections *all, Connection *connection, int64_t now);
@@ -65,7 +69,7 @@ connections_enter(Connections *all, Connection *connection, ConnectionPhase phas
 extern Connection *connections_overdue(Connections *all, int64_t now);
 
 /*
- * One that has been idle for a second, or NULL.  From now on it rests, until it is
+ * One that has been idle for rest_us, or NULL.  From now on it rests, until it is
  * told to enter another phase; its time goes on.
  */
 extern Connection *connections_rest(Connections *all, int64_t now);

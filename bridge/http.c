@@ -35,6 +35,9 @@
 /* Connections that are put to rest in one turn, at ten microseconds each. */
 #define HTTP_MAX_RESTS 16
 
+/* Connections that take more memory than this rest sooner. */
+#define MUCH_MEMORY (32 * 1024)
+
 #define HTTP_FLAGS                                                                             \
 	(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | \
 	 MHD_FLAGS_OF_VERSION)
@@ -210,6 +213,14 @@ watch_daemon(Http *http)
 	return info != NULL && loop_watch(http->loop, &http->watch, info->epoll_fd, EPOLLIN);
 }
 
+/* How long a connection is idle before it rests. */
+static int64_t
+rest_us(const HttpSettings *settings)
+{
+	return HTTP_CONNECTION_MEMORY(settings->max_header_size) > MUCH_MEMORY ? CLOCK_US_PER_S / 4
+																		   : CLOCK_US_PER_S;
+}
+
 Http *
 http_open(Loop *loop, const HttpSettings *settings)
 {
@@ -221,7 +232,7 @@ http_open(Loop *loop, const HttpSettings *settings)
 	http->counters = &settings->counters->sides[settings->side];
 	http->loop = loop;
 	http->now = clock_us();
-	connections_init(&http->connections, settings->idle_us, settings->client_us);
+	connections_init(&http->connections, rest_us(settings), settings->idle_us, settings->client_us);
 	http->watch = (LoopWatch) LOOP_WATCH_INIT(on_ready, http);
 	http->daemon = start_daemon(http);
 	if (http->daemon == NULL || !watch_daemon(http))

@@ -18,7 +18,7 @@ static Connection a, b, c;
 static void
 set_up(void)
 {
-	connections_init(&all, 60 * S, 30 * S);
+	connections_init(&all, 1 * S, 60 * S, 30 * S);
 	a = b = c = (Connection){0};
 	connections_add(&all, &a, 0);
 	connections_add(&all, &b, 1 * S);
@@ -28,7 +28,7 @@ set_up(void)
 static void
 has_deadlines(void)
 {
-	connections_init(&all, 60 * S, 30 * S);
+	connections_init(&all, 1 * S, 60 * S, 30 * S);
 	CHECK_NUMBER(connections_next_due(&all), CONNECTIONS_NEVER);
 	CHECK(connections_overdue(&all, 1000 * S) == NULL);
 	set_up();
