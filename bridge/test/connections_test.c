@@ -76,6 +76,19 @@ rests_once(void)
 	CHECK(connections_rest(&all, 12 * S) == &a);
 }
 
+/* As soon as its owner has said, who is woken not much later. */
+static void
+rests_when_told(void)
+{
+	connections_init(&all, S / 4, 60 * S, 30 * S);
+	a = (Connection){0};
+	connections_add(&all, &a, 0);
+	connections_enter(&all, &a, CONNECTION_IDLE, 5 * S);
+	CHECK(connections_next_due(&all) <= 5 * S + S / 2);
+	CHECK(connections_rest(&all, 5 * S + S / 4 - 1) == NULL);
+	CHECK(connections_rest(&all, 5 * S + S / 4) == &a);
+}
+
 /* Its time has gone on since its answer, and it is the first to be done without. */
 static void
 is_idle_while_it_rests(void)
@@ -128,6 +141,7 @@ test_connections_suite(void)
 	has_deadlines();
 	gives_each_phase_its_time();
 	rests_once();
+	rests_when_told();
 	is_idle_while_it_rests();
 	ends_once();
 	spares_who_is_busy();
