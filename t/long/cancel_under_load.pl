@@ -15,14 +15,16 @@ use PatWire;
 use POSIX ();
 use Time::HiRes ();
 
-my ($seconds, $stay, $leave) = (60, 40, 20);
+my ($seconds, $stay, $leave, $each) = (60, 40, 20, 200);
 my $node = new_cluster('cancel', settings => "max_connections = 40\n");
 my $sample = load_sample($node);
 my $traffic = PatTraffic->new($node, $sample);
 my $path = "/api/admin/service-account/$sample->{account}/token";
 
-# Who shares a call with somebody who stays has nothing cancelled by leaving.
-my $leaver = $node->safe_psql('postgres', q{SELECT pat_create_admin_token('leavers')});
+# A call is cancelled when all have left who wait for it, and those who ask for the same wait for one:
+# each of those who leave has a token of its own. They ask again and again, so that a lock meets them.
+my @leavers = split /\n/, $node->safe_psql('postgres',
+	qq{SELECT pat_create_admin_token('leaver ' || n) FROM generate_series(1, $leave) n});
 my $bridge = PatBridge->start($node,
 	options => [ '--workers', '1', '--read-connections', '2', '--log-level', 'debug' ]);
 my $end = Time::HiRes::time() + $seconds;
@@ -47,8 +49,8 @@ my @beside = (
 		Time::HiRes::sleep(rand 0.05);
 	}),
 	beside(sub {
-		my @wires = map { PatWire->new($bridge->port) } 1 .. $leave;
-		$_->send(PatWire::request('GET', $path, token => $leaver)) for @wires;
+		my @wires = map { PatWire->new($bridge->port) } @leavers;
+		$wires[$_]->send(PatWire::request('GET', $path, token => $leavers[$_]) x $each) for 0 .. $#wires;
 		Time::HiRes::sleep(rand 0.2);
 		$_->close for @wires;
 	}));
@@ -68,7 +70,7 @@ my $left = () = $bridge->log =~ / status=0 /g;
 cmp_ok($cancelled, '>', 0, 'calls have been cancelled');
 cmp_ok($left, '>', 0, 'clients have left');
 unlike($bridge->log, qr/ lost: /, 'no connection to the database was lost');
-diag("asked $report->{asked}, left $left, cancelled $cancelled");
+note("figure: $report->{asked} requests asked, $left clients left, $cancelled calls cancelled");
 $bridge->stop_ok;
 $node->stop;
 done_testing();
