@@ -48,7 +48,7 @@ check_content_length(HeaderValue value)
 	MUST(header_content_length((HeaderValue){written, length}, &again) && again == number);
 }
 
-/* Blanks around a value are no part of it. */
+/* Blanks around a value are no part of it, but for a coding: with any it is an unknown one. */
 static void
 check_blanks(HeaderValue value)
 {
@@ -59,7 +59,7 @@ check_blanks(HeaderValue value)
 	memcpy(wide + 1, value.bytes, value.length);
 	wide[value.length + 1] = '\t';
 	MUST(header_is_json(around) == header_is_json(value));
-	MUST(header_is_chunked(around) == header_is_chunked(value));
+	MUST(!header_is_chunked(around));
 	free(wide);
 }
 
@@ -70,7 +70,7 @@ check_kinds(HeaderValue value)
 	static const char json[] = "application/json";
 
 	if (header_is_chunked(value))
-		MUST(trimmed.length == 7 && strncasecmp(trimmed.bytes, "chunked", 7) == 0);
+		MUST(value.length == 7 && strncasecmp(value.bytes, "chunked", 7) == 0);
 	if (header_is_json(value))
 		MUST(trimmed.length >= strlen(json) && strncasecmp(trimmed.bytes, json, strlen(json)) == 0);
 }
