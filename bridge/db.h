@@ -84,6 +84,12 @@ extern bool db_has_hope(const DbConn *conn);
 extern bool db_send(DbConn *conn, const Call *call, const char *const *const *requests,
 					unsigned count) __attribute__((warn_unused_result));
 
+/*
+ * How long db_send takes, of late, in microseconds: a session on our own processor starts at
+ * once, and we go on when it is done.
+ */
+extern int64_t db_send_us(const DbConn *conn);
+
 /* Since when the server has been at the oldest call in flight; CLOCK_NEVER if there is none. */
 extern int64_t db_oldest_since(const DbConn *conn);
 

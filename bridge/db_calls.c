@@ -29,6 +29,9 @@ typedef struct Params
 	int formats[CALL_MAX_PARAMS];
 } Params;
 
+/* How much the latest of the times it took to send counts: a quarter. */
+#define SEND_SHARE 4
+
 #define FORMAT_TEXT   0
 #define FORMAT_BINARY 1
 
@@ -174,18 +177,30 @@ send_statement(DbConn *conn, const Call *call, const char *const *const *request
 		return false;
 	conn->prepared[call->id] = true;
 	push_item(conn, call, count, prepares);
-	return (call_shape_batches(call->shape) ? send_many(conn, call, requests, count)
-											: send_one(conn, call, requests[0])) &&
-		   send_sync(conn->pg) == 1;
+	if (!call_shape_batches(call->shape))
+		return send_one(conn, call, requests[0]) && send_sync(conn->pg) == 1;
+	return send_many(conn, call, requests, count) && send_sync(conn->pg) == 1 &&
+		   db_flush_and_watch(conn);
 }
 
 bool
 db_send(DbConn *conn, const Call *call, const char *const *const *requests, unsigned count)
 {
-	if (send_statement(conn, call, requests, count))
-		return true;
-	db_lose(conn, db_pg_message(conn));
-	return false;
+	int64_t started = clock_us();
+
+	if (!send_statement(conn, call, requests, count))
+	{
+		db_lose(conn, db_pg_message(conn));
+		return false;
+	}
+	conn->send_us += (clock_us() - started - conn->send_us) / SEND_SHARE;
+	return true;
+}
+
+int64_t
+db_send_us(const DbConn *conn)
+{
+	return conn->send_us;
 }
 
 void

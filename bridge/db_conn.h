@@ -103,6 +103,7 @@ struct DbConn
 	PGresult *held;             /* of the oldest call, until its Sync */
 	bool gap;                   /* the last thing read was the end of a result */
 	int64_t progress;           /* by the coarse clock */
+	int64_t send_us;            /* how long it took to send, of late */
 	int64_t renewed;
 	const char *renewal; /* why the session is being replaced; NULL: for its time-out */
 

@@ -104,8 +104,11 @@ extern void lane_abandon(Lane *lane, LaneJob *job);
  */
 extern void lane_set_limits(Lane *lane, unsigned max_queue, int64_t timeout_us);
 
-/* Send what can be sent.  Once per turn of the loop. */
-extern void lane_pump(Lane *lane);
+/*
+ * Send what is to be sent.  Once per turn of the loop; quiet if nothing else had happened in
+ * it: then nothing more is to be gathered.
+ */
+extern void lane_pump(Lane *lane, bool quiet);
 
 /* Whether some connection is up. */
 extern bool lane_is_up(const Lane *lane);

@@ -41,6 +41,8 @@ struct Lane
 	LaneSettings settings;
 	LaneJob *queue_head, *queue_tail;
 	unsigned queued;
+	double crowd;               /* as many jobs wait or are in flight at a time, of late */
+	bool gathering;             /* some wait for more to go with them */
 	LaneJob *oldest, *youngest; /* by deadline */
 	int64_t now;                /* of the last tick */
 	Flight flights[];           /* settings.connections of them */
@@ -71,7 +73,7 @@ extern bool lane_is_alike(const LaneJob *a, const LaneJob *b);
 
 /* ---- lane_send.c -------------------------------------------------------- */
 
-/* Send of the queue what connections can take. */
-extern void lane_send_queued(Lane *lane, int64_t now);
+/* Send of the queue what connections can take; if quiet, without waiting for more. */
+extern void lane_send_queued(Lane *lane, bool quiet, int64_t now);
 
 #endif

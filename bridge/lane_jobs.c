@@ -121,10 +121,11 @@ lane_set_limits(Lane *lane, unsigned max_queue, int64_t timeout_us)
 /* ---- sending ------------------------------------------------------------ */
 
 void
-lane_pump(Lane *lane)
+lane_pump(Lane *lane, bool quiet)
 {
+	lane->gathering = false;
 	if (lane->queue_head != NULL)
-		lane_send_queued(lane, clock_us());
+		lane_send_queued(lane, quiet, clock_us());
 	for (unsigned i = 0; i < lane->settings.connections; i++)
 	{
 		Flight *flight = &lane->flights[i];
@@ -303,6 +304,8 @@ lane_next_due(const Lane *lane)
 {
 	int64_t due = lane->oldest != NULL ? lane->oldest->deadline : CLOCK_NEVER;
 
+	if (lane->gathering)
+		return lane->now;
 	for (unsigned i = 0; i < lane->settings.connections; i++)
 	{
 		const Flight *flight = &lane->flights[i];

@@ -1,6 +1,11 @@
 /*
  * lane_send.c
- *		Sending what is queued: which jobs go together, on which connection.
+ *		Sending what is queued: which jobs go together, on which connection, and when.
+ *
+ * A statement costs its session as much as six short lists, waking it included, so large
+ * batches are cheap.  The largest that keep all sessions busy are made of the crowd, all
+ * who wait for an answer, shared out among the sessions.  Less is sent when nothing else
+ * is to be done.
  *
  * A job joins a call that serves another only if both waited when it was sent.  One
  * that came later may know of a change that the call does not see.
@@ -9,6 +14,12 @@
 
 /* Long lists in flight that keep a session busy until the next batch reaches it. */
 #define BUSY_ENOUGH (DB_MAX_BATCH / 2)
+
+/* Of each statement's difference to the crowd so far, so much counts. */
+#define CROWD_SHARE (1.0 / 64)
+
+/* For so long at most a job waits for others while a connection is free. */
+#define GATHER_US (2 * CLOCK_US_PER_MS)
 
 /* So many in the queue are asked whether they wait for what has just been sent. */
 #define LOOKED_AT 128
@@ -41,7 +52,18 @@ has_room(const Lane *lane, const Flight *flight)
 		   db_is_up(flight->conn);
 }
 
-/* The least busy connection that can take the first of the queue, or NULL; and how many can. */
+/*
+ * The less busy one, and of two idle ones that which takes longer to send to: its session
+ * runs on our processor, and so before us.  What comes meanwhile is for the other one.
+ */
+static bool
+is_better(const Flight *flight, const Flight *other)
+{
+	return flight->count < other->count ||
+		   (flight->count == other->count && db_send_us(flight->conn) > db_send_us(other->conn));
+}
+
+/* The best connection that can take the first of the queue, or NULL; and how many can. */
 static Flight *
 flight_with_room(Lane *lane, unsigned *able)
 {
@@ -55,7 +77,7 @@ flight_with_room(Lane *lane, unsigned *able)
 		if (!has_room(lane, flight))
 			continue;
 		++*able;
-		if (best == NULL || flight->count < best->count)
+		if (best == NULL || is_better(flight, best))
 			best = flight;
 	}
 	return best;
@@ -157,24 +179,76 @@ send_first(Lane *lane, Flight *flight, unsigned looked_at, int64_t now)
 	flight->long_lists = false;
 }
 
+/* ---- how many, and when --------------------------------------------------- */
+
 static unsigned
 least(unsigned a, unsigned b)
 {
 	return a < b ? a : b;
 }
 
-/* What waits is shared out evenly among the connections that can take some of it. */
+static unsigned
+in_flight(const Lane *lane)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < lane->settings.connections; i++)
+		count += lane->flights[i].count;
+	return count;
+}
+
+/* It grows at once, and shrinks slowly: half of it are often on their way to or from a client. */
+static void
+note_crowd(Lane *lane)
+{
+	double present = lane->queued + in_flight(lane);
+
+	if (present > lane->crowd)
+		lane->crowd = present;
+	else
+		lane->crowd += (present - lane->crowd) * CROWD_SHARE;
+}
+
+/* What a connection's batch would have if all of the crowd were there. */
+static unsigned
+portion(const Lane *lane)
+{
+	unsigned even = (unsigned) (lane->crowd / lane->settings.connections + 0.5);
+
+	return least(even > 0 ? even : 1, DB_MAX_BATCH);
+}
+
+/* Whether to wait for others to go with those in the queue; not while all sessions are idle. */
+static bool
+should_gather(const Lane *lane, int64_t now)
+{
+	return shares(lane->queue_head) && lane->queued < portion(lane) && in_flight(lane) > 0 &&
+		   now - lane->queue_head->submitted < GATHER_US;
+}
+
+/* What waits is shared out evenly, if it is enough for several of those that can take some. */
+static unsigned
+share_of(const Lane *lane, unsigned able)
+{
+	unsigned nearest = (lane->queued + portion(lane) / 2) / portion(lane);
+	unsigned batches = least(nearest > 0 ? nearest : 1, able);
+
+	return (lane->queued + batches - 1) / batches;
+}
+
 void
-lane_send_queued(Lane *lane, int64_t now)
+lane_send_queued(Lane *lane, bool quiet, int64_t now)
 {
 	Flight *flight;
 	unsigned able;
 
 	while (lane->queue_head != NULL && (flight = flight_with_room(lane, &able)) != NULL)
 	{
-		unsigned share = (lane->queued + able - 1) / able;
-		unsigned room = flight->settings.depth - flight->count;
-
-		send_first(lane, flight, least(share, room), now);
+		lane->gathering = !quiet && should_gather(lane, now);
+		if (lane->gathering)
+			return;
+		note_crowd(lane);
+		send_first(lane, flight,
+				   least(share_of(lane, able), flight->settings.depth - flight->count), now);
 	}
 }

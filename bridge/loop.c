@@ -63,7 +63,7 @@ loop_unwatch(Loop *loop, LoopWatch *watch)
 	watch->events = 0;
 }
 
-void
+bool
 loop_turn(Loop *loop, int timeout_ms)
 {
 	struct epoll_event events[LOOP_MAX_EVENTS];
@@ -77,4 +77,5 @@ loop_turn(Loop *loop, int timeout_ms)
 		if (watch->fd >= 0)
 			watch->ready(watch->owner, events[i].events);
 	}
+	return count > 0;
 }

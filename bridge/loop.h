@@ -48,7 +48,7 @@ extern bool loop_watch(Loop *loop, LoopWatch *watch, int fd, uint32_t events)
 /* Stop watching.  Allowed before and after the descriptor was closed. */
 extern void loop_unwatch(Loop *loop, LoopWatch *watch);
 
-/* Wait at most timeout_ms (-1: for ever) and call whoever is ready. */
-extern void loop_turn(Loop *loop, int timeout_ms);
+/* Wait at most timeout_ms (-1: for ever) and call whoever is ready.  False: nobody was. */
+extern bool loop_turn(Loop *loop, int timeout_ms);
 
 #endif

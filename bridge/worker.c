@@ -225,15 +225,14 @@ run_gates(Worker *worker)
 static void
 turn(Worker *worker)
 {
-	int64_t now;
+	bool quiet = !loop_turn(&worker->loop, timeout_ms(worker));
+	int64_t now = clock_us();
 
-	loop_turn(&worker->loop, timeout_ms(worker));
-	now = clock_us();
 	lane_tick(worker->read, now);
 	lane_tick(worker->write, now);
 	run_gates(worker);
-	lane_pump(worker->read);
-	lane_pump(worker->write);
+	lane_pump(worker->read, quiet);
+	lane_pump(worker->write, quiet);
 	EACH_GATE(gate, worker)
 	gate_mind(gate, now);
 	if (worker->stopping && !worker->closed && now >= worker->close_due)

@@ -87,6 +87,12 @@ db_oldest_since(const DbConn *conn)
 	return conn->in_flight > 0 ? conn->oldest_since : CLOCK_NEVER;
 }
 
+int64_t
+db_send_us(const DbConn *conn)
+{
+	return conn->send_us;
+}
+
 void
 db_cancel(DbConn *conn)
 {

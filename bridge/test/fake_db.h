@@ -27,6 +27,7 @@ struct DbConn
 	unsigned statements;                   /* since then */
 	unsigned in_flight_of[FAKE_MAX_CALLS]; /* statement: calls in flight */
 	unsigned first_of[FAKE_MAX_CALLS];     /* its first call */
+	int64_t send_us;
 	int64_t oldest_since;
 	unsigned cancels;
 	const char *first_params[FAKE_MAX_CALLS]; /* first parameter of each of them */

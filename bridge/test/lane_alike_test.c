@@ -11,7 +11,7 @@ open_with_a_pair(void)
 	open_lane(true, 1, 8, 16);
 	fake_up(0);
 	submit_call(0, &batched);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	submit_call(1, &batched);
 	submit_call(2, &batched);
 	submit_like(3, &batched, 1);
@@ -28,7 +28,7 @@ serves_them_by_one_call(void)
 {
 	open_with_a_pair();
 	fake_answer(0, 10);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(batches(0), "0|12");
 	CHECK_NUMBER(counter_get(&counters.in_flight), 2);
 	CHECK_NUMBER(counter_get(&counters.queued), 0);
@@ -50,13 +50,13 @@ joins_no_call_in_flight(void)
 	open_lane(true, 1, 8, 8);
 	fake_up(0);
 	submit_call(0, &batched);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	submit_like(1, &batched, 0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK(waits(1));
 	fake_answer(0, 10);
 	CHECK(answered(0, 10) && waits(1));
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(batches(0), "0|0");
 	fake_answer(0, 11);
 	CHECK(answered(1, 11));
@@ -80,7 +80,7 @@ tells_calls_apart(void)
 	}
 	submit_like(5, &batched, 0);
 	submit_like(6, &batched_too, 0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(batches(0), "0000");
 	CHECK_NUMBER(joined(), 1);
 	for (int i = 0; i < 4; i++)
@@ -99,7 +99,7 @@ leaves_other_calls_alone(void)
 	fake_up(0);
 	submit_like(0, &call, 0);
 	submit_like(1, &call, 0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(batches(0), "0|0");
 	CHECK_NUMBER(joined(), 0);
 	close_lane();
@@ -116,7 +116,7 @@ looks_behind_its_share(void)
 		submit_call(i, &batched);
 	submit_like(4, &batched, 1);
 	submit_like(5, &batched, 0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(batches(0), "012");
 	CHECK_TEXT(batches(1), "3");
 	CHECK_NUMBER(joined(), 2);
@@ -132,10 +132,10 @@ sends_each_alone_after_a_failure(void)
 {
 	open_with_a_pair();
 	fake_answer(0, 10);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	fake_skip(0);
 	CHECK(waits(1) && waits(2) && waits(3));
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(batches(0), "0|12|1|1|2");
 	for (int i = 0; i < 3; i++)
 		fake_answer(0, 11 + i);
@@ -152,11 +152,11 @@ sends_each_alone_after_an_error(void)
 	fake_up(0);
 	for (int i = 0; i < 3; i++)
 		submit_like(i, &batched, 0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(batches(0), "0");
 	fake_fail(0);
 	CHECK(waits(0) && waits(1) && waits(2));
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(batches(0), "0|0|0|0");
 	fake_fail(0);
 	CHECK(ended(0, LANE_ANSWERED) && waits(1));
@@ -171,11 +171,11 @@ sends_all_once_more_after_a_loss(void)
 {
 	open_with_a_pair();
 	fake_answer(0, 10);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	fake_lose(0, true);
 	CHECK_NUMBER(counter_get(&counters.resent), 3);
 	fake_up(0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(batches(0), "12");
 	CHECK_NUMBER(counter_get(&counters.in_flight), 2);
 	fake_lose(0, true);
@@ -190,7 +190,7 @@ each_may_leave(void)
 	open_with_a_pair();
 	submit_like(4, &batched, 1);
 	fake_answer(0, 10);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	lane_abandon(lane, &probes[1].job);
 	lane_tick(lane, 1003);
 	CHECK(waits(1) && ended(2, LANE_TOO_SLOW) && ended(3, LANE_TOO_SLOW) && waits(4));
@@ -207,7 +207,7 @@ cancels_for_the_last(void)
 	open_lane(true, 1, 8, 8);
 	fake_up(0);
 	CHECK(submit_late(0, 1000) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	for (int i = 1; i < 3; i++)
 	{
 		probes[i].job.call = &batched;
@@ -216,7 +216,7 @@ cancels_for_the_last(void)
 	}
 	fake_conns[0]->oldest_since = 1000;
 	fake_answer(0, 10);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(batches(0), "0|1");
 	probes[1].has_left = true;
 	lane_tick(lane, 1000 + PATIENCE);

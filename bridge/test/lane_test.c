@@ -20,7 +20,7 @@ answers_in_order(void)
 	for (int i = 0; i < 3; i++)
 		CHECK(submit(i) == LANE_ANSWERED);
 	CHECK_TEXT(sent(0), "");
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(0), "012");
 	fake_answer(0, 10);
 	fake_answer(0, 11);
@@ -37,11 +37,11 @@ respects_depth_and_queue(void)
 	for (int i = 0; i < 3; i++)
 		CHECK(submit(i) == LANE_ANSWERED);
 	CHECK(submit(3) == LANE_FULL);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(0), "01");
 	CHECK(submit(3) == LANE_ANSWERED && submit(4) == LANE_ANSWERED && submit(5) == LANE_FULL);
 	fake_answer(0, 1);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(0), "012");
 	CHECK(waits(5));
 	close_lane();
@@ -55,12 +55,12 @@ spreads_over_connections(void)
 	fake_up(1);
 	for (int i = 0; i < 5; i++)
 		CHECK(submit(i) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(0), "02");
 	CHECK_TEXT(sent(1), "13");
 	fake_answer(1, 7);
 	CHECK(answered(1, 7));
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(1), "134");
 	close_lane();
 }
@@ -73,7 +73,7 @@ keeps_deadlines_in_flight_and_queued(void)
 	fake_up(0);
 	for (int i = 0; i < 3; i++)
 		CHECK(submit(i) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_NUMBER(lane_next_due(lane), 1000);
 	lane_tick(lane, 999);
 	CHECK(waits(0));
@@ -93,7 +93,7 @@ discards_late_results_in_order(void)
 	fake_up(0);
 	for (int i = 0; i < 3; i++)
 		CHECK(submit(i) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	lane_tick(lane, 1000);
 	lane_abandon(lane, &probes[1].job);
 	lane_abandon(lane, &probes[1].job);
@@ -114,13 +114,13 @@ abandons_what_is_queued(void)
 	fake_up(0);
 	for (int i = 0; i < 4; i++)
 		CHECK(submit(i) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	lane_abandon(lane, &probes[2].job);
 	lane_abandon(lane, &probes[3].job);
 	fake_answer(0, 1);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	fake_answer(0, 2);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(0), "01");
 	CHECK(answered(0, 1) && answered(1, 2) && waits(2) && waits(3));
 	close_lane();
@@ -133,19 +133,19 @@ sends_reads_once_more_in_their_order(void)
 	fake_up(0);
 	for (int i = 0; i < 4; i++)
 		CHECK(submit(i) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	lane_abandon(lane, &probes[0].job);
 	fake_lose(0, true);
 	CHECK(waits(1) && waits(2));
 	CHECK(submit(4) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	fake_up(0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(0), "12");
 	fake_lose(0, true);
 	CHECK(ended(1, LANE_DOWN) && waits(2) && waits(3));
 	fake_up(0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(0), "23");
 	fake_answer(0, 5);
 	CHECK(answered(2, 5) && waits(0));
@@ -160,11 +160,11 @@ never_repeats_a_write(void)
 	fake_up(0);
 	for (int i = 0; i < 2; i++)
 		CHECK(submit(i) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	fake_lose(0, true);
 	CHECK(ended(0, LANE_UNKNOWN) && waits(1));
 	fake_up(0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(0), "1");
 	fake_answer(0, 9);
 	CHECK(answered(1, 9));
@@ -181,7 +181,7 @@ fails_fast_without_hope(void)
 	CHECK(submit(1) == LANE_DOWN && waits(1));
 	fake_up(0);
 	CHECK(submit(2) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(0), "2");
 	close_lane();
 }
@@ -195,10 +195,10 @@ takes_over_on_another_connection(void)
 	fake_up(1);
 	for (int i = 0; i < 4; i++)
 		CHECK(submit(i) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	fake_lose(0, false);
 	CHECK(waits(0) && waits(2));
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(1), "1302");
 	for (int i = 0; i < 4; i++)
 		fake_answer(1, i);
@@ -212,14 +212,14 @@ survives_a_failure_to_send(void)
 	open_lane(true, 1, 4, 8);
 	fake_up(0);
 	CHECK(submit(0) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK(submit(1) == LANE_ANSWERED);
 	fake_conns[0]->breaks_on_send = true;
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK(waits(0) && waits(1) && !lane_is_up(lane));
 	fake_conns[0]->breaks_on_send = false;
 	fake_up(0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(0), "01");
 	close_lane();
 }
@@ -240,7 +240,7 @@ goes_round_and_round(void)
 		memset(probes, 0, sizeof(probes));
 		fake_conns[0]->sent = fake_conns[0]->statements = 0;
 		wrong += submit(0) != LANE_ANSWERED || submit(1) != LANE_ANSWERED;
-		lane_pump(lane);
+		lane_pump(lane, true);
 		if (i % 3 == 0)
 			lane_abandon(lane, &first->job);
 		fake_answer(0, i);
@@ -260,7 +260,7 @@ cancels_what_nobody_waits_for(void)
 	for (int i = 0; i < 3; i++)
 		CHECK(submit_late(i, 0) == LANE_ANSWERED);
 	fake_conns[0]->oldest_since = 5;
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_NUMBER(lane_next_due(lane), PATIENCE + 5);
 	probes[0].has_left = probes[2].has_left = true;
 	lane_tick(lane, PATIENCE + 4);
@@ -295,14 +295,14 @@ sends_again_what_was_hit_by_mistake(void)
 	fake_up(0);
 	for (int i = 0; i < 2; i++)
 		CHECK(submit_late(i, 0) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	probes[0].has_left = true;
 	lane_tick(lane, PATIENCE);
 	CHECK_NUMBER(fake_conns[0]->cancels, 1);
 	fake_answer(0, 10);
 	fake_skip(0);
 	CHECK(ended(0, LANE_LEFT) && waits(1));
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_TEXT(sent(0), "011");
 	fake_answer(0, 11);
 	CHECK(answered(1, 11));
@@ -315,7 +315,7 @@ cancels_after_the_deadline(void)
 	open_lane(true, 1, 8, 8);
 	fake_up(0);
 	CHECK(submit(0) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	lane_tick(lane, PATIENCE);
 	CHECK(ended(0, LANE_TOO_SLOW));
 	CHECK_NUMBER(fake_conns[0]->cancels, 1);
@@ -328,7 +328,7 @@ never_cancels_a_write(void)
 	open_lane(false, 1, 1, 8);
 	fake_up(0);
 	CHECK(submit_late(0, 0) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	probes[0].has_left = true;
 	lane_tick(lane, 5 * PATIENCE);
 	CHECK(waits(0));
@@ -348,11 +348,11 @@ sends_nothing_for_those_who_left(void)
 	probes[0].has_left = probes[1].has_left = probes[3].has_left = true;
 	lane_tick(lane, PATIENCE);
 	fake_up(0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK(ended(0, LANE_LEFT) && ended(1, LANE_LEFT) && waits(2) && waits(3));
 	CHECK_TEXT(sent(0), "2");
 	fake_answer(0, 12);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK(answered(2, 12) && ended(3, LANE_LEFT));
 	CHECK_TEXT(sent(0), "2");
 	close_lane();
@@ -373,7 +373,7 @@ counts_what_becomes_of_calls(void)
 	CHECK(submit(3) == LANE_FULL);
 	CHECK_NUMBER(counter_get(&counters.queued), 3);
 	fake_up(0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK_NUMBER(counter_get(&counters.queued), 1);
 	CHECK_NUMBER(counter_get(&counters.in_flight), 2);
 	fake_answer(0, 1);
@@ -383,7 +383,7 @@ counts_what_becomes_of_calls(void)
 	CHECK_NUMBER(counter_get(&counters.in_flight), 0);
 	CHECK_NUMBER(counter_get(&counters.resent), 1);
 	fake_up(0);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	fake_lose(0, false);
 	CHECK(submit(4) == LANE_DOWN);
 	fake_up(0);
@@ -409,7 +409,7 @@ keeps_the_times_of_calls(void)
 	open_lane(true, 1, 1, 8);
 	fake_up(0);
 	CHECK(submit(0) == LANE_ANSWERED && submit(1) == LANE_ANSWERED);
-	lane_pump(lane);
+	lane_pump(lane, true);
 	CHECK(probes[0].job.sent >= before && probes[0].job.ended == 0 && probes[1].job.sent == 0);
 	fake_answer(0, 1);
 	CHECK(probes[0].job.ended >= probes[0].job.sent);
