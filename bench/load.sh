@@ -60,6 +60,7 @@ per_request() { awk "BEGIN { printf \"%.2f\", $1 * 1e6 / $hertz / $2 }"; }
 load() {
 	local section=$1 case=$2 name=$3 connections=$4 seconds=$5
 	local pid=${running[$name]} mine theirs numbers
+	only "$name"
 	backends >"$work/backends"
 	mine=$(ticks_of "$pid")
 	read -ra numbers < <(wrk_run "${url_of[$name]}" "$connections" "$seconds")

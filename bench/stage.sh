@@ -12,6 +12,7 @@ absent=()             # "name: reason" of contenders that are not here
 strike_bench() {
 	trap '' INT TERM HUP
 	local name
+	if [ ${#running[@]} -gt 0 ]; then kill -s CONT "${running[@]}" 2>/dev/null; fi
 	for name in "${!running[@]}"; do end_process "${running[$name]}" TERM; done
 	end_process "$server_pid" INT
 	jobs -p | xargs -r kill 2>/dev/null
@@ -72,6 +73,19 @@ run_server() {
 	shift
 	setsid "$@" </dev/null >"$work/$name.log" 2>&1 &
 	running[$name]=$!
+}
+
+# only NAME: lets that server run and stops the others, whose timers and garbage collection would
+# fall on whoever is measured. One that was stopped gets a moment for what it has missed.
+only() {
+	local name
+	for name in "${!running[@]}"; do
+		[ "$name" = "$1" ] || kill -s STOP "${running[$name]}"
+	done
+	if [ "$(ps_state "${running[$1]}")" = T ]; then
+		kill -s CONT "${running[$1]}"
+		sleep 0.3
+	fi
 }
 
 # serve NAME COMMAND…: starts a server and waits for its line "listening on 127.0.0.1:PORT".
