@@ -179,8 +179,6 @@ send_first(Lane *lane, Flight *flight, unsigned looked_at, int64_t now)
 	flight->long_lists = false;
 }
 
-/* ---- how many, and when --------------------------------------------------- */
-
 static unsigned
 least(unsigned a, unsigned b)
 {
