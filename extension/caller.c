@@ -21,7 +21,7 @@
 #include "caller.h"
 #include "jwt_caller.h"
 #include "jwt_text.h"
-#include "relations.h"
+#include "storage/relations.h"
 #include "seen.h"
 #include "stat.h"
 #include "token_text.h"
