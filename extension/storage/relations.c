@@ -12,13 +12,11 @@
  * The order of locks.  Each transaction that takes several takes them in this order, so
  * that none waits for another in a circle:
  *
- * 1. Tables: pat_role, pat_role_permission, pat_jwt_key, pat_token, pat_account,
- *    pat_import, pat_event.  A change takes ROW EXCLUSIVE on pat_token and pat_account
- *    before it reads anything (pat_lock_for_change), because REINDEX holds a table while
- *    it waits for those who have read by its index; it reaches pat_event last.  An import
- *    takes all at its start.  Reading takes ACCESS SHARE in any order: only DROP, TRUNCATE,
- *    VACUUM FULL and most forms of ALTER TABLE wait for that, which should be alone in
- *    their transaction.
+ * 1. Tables: pat_role, pat_role_permission, pat_token, pat_account, pat_jwt_key,
+ *    pat_import, pat_event.  Every call takes its locks on the first four before it reads
+ *    anything; a change takes ROW EXCLUSIVE on pat_token and pat_account there, because
+ *    REINDEX holds a table while it waits for those who have read by its index.  An import
+ *    takes all of its locks at its start.
  * 2. Rows: a token that is deleted; the account that is changed or gets a token; FOR KEY
  *    SHARE on accounts and roles that new rows name.
  * 3. The caller's own token, to write its time of use (seen.c): last, when the call waits
@@ -69,6 +67,7 @@ typedef struct IndexSpec
 } IndexSpec;
 
 static const TableSpec table_specs[PAT_TABLES] = {
+	[PAT_ROLE] = {.name = "pat_role"},
 	[PAT_ACCOUNT] = {"pat_account",
 					 PAT_ACCOUNT_COLUMNS,
 					 {{"id", INT4OID},
@@ -141,8 +140,9 @@ forget_relations(Datum arg pg_attribute_unused(), Oid relid)
 	}
 }
 
-void
-pat_relations_use(FunctionCallInfo fcinfo)
+/* The tables are in the schema of the function. */
+static void
+use_schema(FunctionCallInfo fcinfo)
 {
 	Oid function = fcinfo->flinfo->fn_oid;
 
@@ -354,6 +354,29 @@ check_table(PatTable table, Relation rel)
 
 /* ---- what others call --------------------------------------------------- */
 
+void
+pat_relations_use(FunctionCallInfo fcinfo)
+{
+	use_schema(fcinfo);
+	for (PatTable table = PAT_ROLE; table <= PAT_ACCOUNT; table++)
+		lock_table(table, AccessShareLock);
+}
+
+void
+pat_relations_use_for_change(FunctionCallInfo fcinfo)
+{
+	if (XactReadOnly)
+	{
+		pat_relations_use(fcinfo);
+		return;
+	}
+	use_schema(fcinfo);
+	lock_table(PAT_ROLE, RowShareLock);
+	lock_table(PAT_ROLE_PERMISSION, AccessShareLock);
+	lock_table(PAT_TOKEN, RowExclusiveLock);
+	lock_table(PAT_ACCOUNT, RowExclusiveLock);
+}
+
 Relation
 pat_table_open(PatTable table)
 {
@@ -381,13 +404,4 @@ AttrNumber
 pat_last_column(PatTable table)
 {
 	return last_column[table];
-}
-
-void
-pat_lock_for_change(void)
-{
-	if (XactReadOnly)
-		return;
-	lock_table(PAT_TOKEN, RowExclusiveLock);
-	lock_table(PAT_ACCOUNT, RowExclusiveLock);
 }

@@ -64,11 +64,13 @@ enum
 	PAT_JWT_KEY_COLUMNS
 };
 
+/* In the order in which they are locked (relations.c). */
 typedef enum PatTable
 {
-	PAT_ACCOUNT,
-	PAT_TOKEN,
+	PAT_ROLE, /* only locked */
 	PAT_ROLE_PERMISSION,
+	PAT_TOKEN,
+	PAT_ACCOUNT,
 	PAT_JWT_KEY
 } PatTable;
 
@@ -89,10 +91,18 @@ typedef enum PatIndex
 #define PAT_INDEX_KEYS_MAX 2
 
 /*
- * Say in which schema the tables are: that of the SQL function being called.
- * Every entry point that reads tables does this first.
+ * What every entry point that reads tables does first: says in which schema they are,
+ * that of the SQL function being called, and takes ACCESS SHARE on those that most calls
+ * read, in the order of locks.
  */
 extern void pat_relations_use(FunctionCallInfo fcinfo);
+
+/*
+ * The same for functions that change something: takes the locks of changes, ROW EXCLUSIVE
+ * on pat_token and pat_account.  Waits for REINDEX and the like.  In a read-only
+ * transaction, which fails when it writes, no more than pat_relations_use.
+ */
+extern void pat_relations_use_for_change(FunctionCallInfo fcinfo);
 
 /*
  * Opens a table with ACCESS SHARE; close it with table_close and NoLock.  Errors: 42P01
@@ -115,12 +125,5 @@ extern const AttrNumber *pat_columns(PatTable table);
 
 /* The highest of these: a row that is read as far as that has all of them. */
 extern AttrNumber pat_last_column(PatTable table);
-
-/*
- * What every change does before it reads anything: locks the tables that changes write,
- * in the order that the head of relations.c gives.  Waits for REINDEX and the like.  Does
- * nothing in a read-only transaction, which fails when it writes.
- */
-extern void pat_lock_for_change(void);
 
 #endif /* PAT_STORAGE_RELATIONS_H */
