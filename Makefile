@@ -74,7 +74,8 @@ EXTENSION = pat
 MODULE_big = pat
 PGFILEDESC = "pat - personal access tokens"
 
-sources := $(patsubst $(SRC_DIR)/%,%,$(sort $(wildcard $(SRC_DIR)/extension/*.c)))
+# extension/ and the folders in it that hold sources.
+sources := $(patsubst $(SRC_DIR)/%,%,$(sort $(wildcard $(SRC_DIR)/extension/*.c $(SRC_DIR)/extension/*/*.c)))
 OBJS = $(sources:.c=.o)
 
 # The install script of the version being worked on is put together from its parts; published
@@ -117,7 +118,7 @@ endif
 
 # Building outside the source tree: PGXS makes no directories for objects.
 ifdef VPATH
-$(shell mkdir -p extension)
+$(shell mkdir -p $(sort $(dir $(sources))))
 endif
 
 .DEFAULT_GOAL := all
@@ -126,7 +127,7 @@ include $(PGXS)
 $(install_script): $(install_parts)
 	cat $(install_parts) >$@
 
-headers := $(wildcard $(SRC_DIR)/extension/*.h)
+headers := $(wildcard $(SRC_DIR)/extension/*.h $(SRC_DIR)/extension/*/*.h)
 $(OBJS) $(OBJS:.o=.bc): $(headers)
 
 ifneq ($(wildcard $(SRC_DIR)/bridge/Makefile),)

@@ -110,7 +110,7 @@ show_failure() {
 	tap | sanitize | soak) perl -ne '$_ =~ /^not ok/ ? ($show = 30) : /^(?:#|$)/ || ($show = 0);
 		print if $show-- > 0 || !/^(?:$|#|ok |\d+\.\.\d+|\[|ok$|echo |\S*(?:cc|clang)\S* )/' "$log" |
 		tail -n 200 ;;
-	style | rooms | docs) perl -ne '$_ =~ /^not ok/ ? ($show = 5) : /^#/ || ($show = 0);
+	style | rooms | doors | docs) perl -ne '$_ =~ /^not ok/ ? ($show = 5) : /^#/ || ($show = 0);
 		print if $show-- > 0' "$log" | head -n 150 ;;
 	*) tail -n 60 "$log" ;;
 	esac

@@ -17,8 +17,8 @@
 
 #include "crypto.h"
 #include "pats_json.h"
-#include "relations.h"
-#include "store.h"
+#include "storage/relations.h"
+#include "storage/store.h"
 #include "token_text.h"
 
 PG_FUNCTION_INFO_V1(pat_service_account_json);

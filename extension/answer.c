@@ -26,7 +26,7 @@
 #include "list.h"
 #include "pats_json.h"
 #include "refusal.h"
-#include "relations.h"
+#include "storage/relations.h"
 #include "stat.h"
 
 PG_FUNCTION_INFO_V1(pat_answer_list_for_service_account);

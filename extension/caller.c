@@ -21,7 +21,7 @@
 #include "caller.h"
 #include "jwt_caller.h"
 #include "jwt_text.h"
-#include "relations.h"
+#include "storage/relations.h"
 #include "seen.h"
 #include "stat.h"
 #include "token_text.h"
@@ -106,6 +106,7 @@ note_caller(PatCaller *caller, bool found)
 	last.token_id = found ? caller->token.id : PAT_NO_TOKEN;
 }
 
+/* Does not note the use of the token. */
 static const PatRefusal *
 authenticate_at(TimestampTz now, const text *header, PatCaller *caller)
 {
@@ -122,15 +123,24 @@ authenticate_at(TimestampTz now, const text *header, PatCaller *caller)
 		pat_count(wrong);
 		return credential.len == 0 ? &pat_no_credential : &pat_unauthenticated;
 	}
+	return NULL;
+}
+
+static void
+note_use(const PatCaller *caller)
+{
 	if (caller->token.id != PAT_NO_TOKEN)
 		pat_mark_seen(&caller->token);
-	return NULL;
 }
 
 const PatRefusal *
 pat_authenticate(const text *header, PatCaller *caller)
 {
-	return authenticate_at(GetCurrentStatementStartTimestamp(), header, caller);
+	const PatRefusal *refusal = authenticate_at(GetCurrentStatementStartTimestamp(), header, caller);
+
+	if (refusal == NULL)
+		note_use(caller);
+	return refusal;
 }
 
 void
@@ -237,42 +247,95 @@ pat_caller(PG_FUNCTION_ARGS)
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
-/*
- * For changes: by what is committed now, and by the clock.  A transaction could
- * otherwise keep a token alive by its snapshot, and a statement by its start, and
- * go on minting with it after its revocation or its end.
- */
-static void
-authorize_now(FunctionCallInfo fcinfo, PatCaller *caller)
+static Datum
+authorized_row(TupleDesc desc, const PatCaller *caller)
 {
-	pat_relations_use(fcinfo);
-	PushActiveSnapshot(GetLatestSnapshot());
+	Datum values[AUTHORIZED_COLUMNS];
+	bool nulls[AUTHORIZED_COLUMNS] = {false};
+
+	values[AUTHORIZED_ACCOUNT_ID] = Int32GetDatum(caller->account.id);
+	values[AUTHORIZED_TOKEN_ID] = Int32GetDatum(caller->token.id);
+	nulls[AUTHORIZED_TOKEN_ID] = caller->token.id == PAT_NO_TOKEN;
+	values[AUTHORIZED_IS_SERVICE] = BoolGetDatum(caller->account.is_service);
+	values[AUTHORIZED_IS_SYSTEM] = BoolGetDatum(caller->account.is_system);
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}
+
+/* By what is committed now, which is the active snapshot, and by the clock. */
+static void
+require_permission(FunctionCallInfo fcinfo, PatCaller *caller)
+{
 	pat_raise_refusal(authenticate_at(GetCurrentTimestamp(), pat_text_arg(fcinfo, 0), caller));
 	if (!PG_ARGISNULL(1))
 		pat_raise_refusal(pat_check_permission(caller, text_to_cstring(PG_GETARG_TEXT_PP(1))));
-	PopActiveSnapshot();
 }
 
 /*
- * pat_authorize(credential text, permission text): the same for the functions
- * of the API that are written in SQL.  A null permission asks for none.
+ * pat_authorize(credential text, permission text): the first act of the functions of the
+ * API that change something and are written in SQL.  A null permission asks for none.
+ *
+ * A transaction could otherwise keep a token alive by its snapshot, and a statement by
+ * its start, and go on minting with it after its revocation or its end.  The locks come
+ * before all else, and the use of the token is noted at the end of the call, when it
+ * waits for nothing any more (storage/relations.c gives the order of locks).
  */
 PG_FUNCTION_INFO_V1(pat_authorize);
 
 Datum
 pat_authorize(PG_FUNCTION_ARGS)
 {
-	PatCaller caller;
 	TupleDesc desc = result_row(fcinfo);
-	Datum values[AUTHORIZED_COLUMNS];
-	bool nulls[AUTHORIZED_COLUMNS] = {false};
+	PatCaller caller;
 
-	authorize_now(fcinfo, &caller);
+	pat_relations_use_for_change(fcinfo);
+	PushActiveSnapshot(GetLatestSnapshot());
+	require_permission(fcinfo, &caller);
+	PopActiveSnapshot();
+	PG_RETURN_DATUM(authorized_row(desc, &caller));
+}
 
-	values[AUTHORIZED_ACCOUNT_ID] = Int32GetDatum(caller.account.id);
-	values[AUTHORIZED_TOKEN_ID] = Int32GetDatum(caller.token.id);
-	nulls[AUTHORIZED_TOKEN_ID] = caller.token.id == PAT_NO_TOKEN;
-	values[AUTHORIZED_IS_SERVICE] = BoolGetDatum(caller.account.is_service);
-	values[AUTHORIZED_IS_SYSTEM] = BoolGetDatum(caller.account.is_system);
-	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+/*
+ * pat_authorize_read(credential text, permission text): the same for functions in SQL
+ * that only read.  Waits for no lock, and notes the use of the token.
+ */
+PG_FUNCTION_INFO_V1(pat_authorize_read);
+
+Datum
+pat_authorize_read(PG_FUNCTION_ARGS)
+{
+	TupleDesc desc = result_row(fcinfo);
+	PatCaller caller;
+
+	pat_relations_use(fcinfo);
+	PushActiveSnapshot(GetLatestSnapshot());
+	require_permission(fcinfo, &caller);
+	note_use(&caller);
+	PopActiveSnapshot();
+	PG_RETURN_DATUM(authorized_row(desc, &caller));
+}
+
+/* pat_begin_change() returns void: the locks of pat_authorize for functions of the owner's. */
+PG_FUNCTION_INFO_V1(pat_begin_change);
+
+Datum
+pat_begin_change(PG_FUNCTION_ARGS)
+{
+	pat_relations_use_for_change(fcinfo);
+	PG_RETURN_VOID();
+}
+
+/* pat_token_used(token_id integer) returns void: at the end of a change, by its caller's token */
+PG_FUNCTION_INFO_V1(pat_token_used);
+
+Datum
+pat_token_used(PG_FUNCTION_ARGS)
+{
+	PatToken token;
+
+	pat_relations_use(fcinfo);
+	PushActiveSnapshot(GetLatestSnapshot());
+	if (pat_find_token_by_id(PG_GETARG_INT32(0), &token))
+		pat_mark_seen(&token);
+	PopActiveSnapshot();
+	PG_RETURN_VOID();
 }

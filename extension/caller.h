@@ -11,7 +11,7 @@
 #include "lib/stringinfo.h"
 
 #include "refusal.h"
-#include "store.h"
+#include "storage/store.h"
 
 #define PAT_PERMISSION_ADMIN "ADMIN"
 

@@ -1,6 +1,6 @@
 /*
  * compat.h
- *		All that differs between PostgreSQL 13 and 18.
+ *		All that differs between PostgreSQL 13 and 19.
  *
  * No other file looks at PG_VERSION_NUM.
  */
@@ -16,7 +16,6 @@
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -100,30 +99,18 @@ pat_lltoa(int64 value, char *digits)
 #endif
 }
 
-/* 18 can count what a scan does, for EXPLAIN. */
+/* 18 can count what a scan does, for EXPLAIN; 19 takes hints about it. */
 static inline IndexScanDesc
 pat_index_beginscan(Relation table, Relation index, Snapshot snapshot, int nkeys)
 {
-#if PG_VERSION_NUM >= 180000
+#if PG_VERSION_NUM >= 190000
+	return index_beginscan(table, index, snapshot, NULL, nkeys, 0, SO_NONE);
+#elif PG_VERSION_NUM >= 180000
 	return index_beginscan(table, index, snapshot, NULL, nkeys, 0);
 #else
 	return index_beginscan(table, index, snapshot, nkeys, 0);
 #endif
 }
-
-/*
- * Pins the buffer if it holds the page.  From 14 on the server can do so; 16 has another
- * word for where a table lies.
- */
-#if PG_VERSION_NUM >= 160000
-#define pat_read_recent_buffer(table, block, recent) \
-	ReadRecentBuffer((table)->rd_locator, MAIN_FORKNUM, block, recent)
-#elif PG_VERSION_NUM >= 140000
-#define pat_read_recent_buffer(table, block, recent) \
-	ReadRecentBuffer((table)->rd_node, MAIN_FORKNUM, block, recent)
-#else
-#define pat_read_recent_buffer(table, block, recent) ((void) (block), false)
-#endif
 
 /* What an update of a row says about the indexes that need a new entry; 16 tells more. */
 #if PG_VERSION_NUM >= 160000
@@ -132,12 +119,19 @@ typedef TU_UpdateIndexes PatIndexesToUpdate;
 typedef bool PatIndexesToUpdate;
 #endif
 
-/* 14 names the table in the call, 16 may leave all but summarizing indexes alone. */
+/*
+ * 14 names the table in the call, 16 may leave all but summarizing indexes alone, 19
+ * takes flags.
+ */
 static inline void
 pat_insert_index_tuples(ResultRelInfo *table, TupleTableSlot *slot, EState *estate,
 						PatIndexesToUpdate indexes)
 {
-#if PG_VERSION_NUM >= 160000
+#if PG_VERSION_NUM >= 190000
+	if (indexes != TU_None)
+		ExecInsertIndexTuples(table, estate, indexes == TU_Summarizing ? EIIT_ONLY_SUMMARIZING : 0,
+							  slot, NIL, NULL);
+#elif PG_VERSION_NUM >= 160000
 	if (indexes != TU_None)
 		ExecInsertIndexTuples(table, slot, estate, false, false, NULL, NIL,
 							  indexes == TU_Summarizing);
@@ -198,23 +192,5 @@ pat_make_json_lexer(const char *json, size_t len)
 	return makeJsonLexContextCstringLen(unconstify(char *, json), (int) len, PG_UTF8, true);
 #endif
 }
-
-/*
- * Ask the C library to keep so many bytes of freed memory, and to take no buffer
- * of up to so many bytes from the kernel for itself.  Others than glibc decide
- * by themselves.
- */
-#if defined(__GLIBC__)
-#include <malloc.h>
-
-static inline void
-pat_keep_freed_memory(int total, int buffer)
-{
-	mallopt(M_TRIM_THRESHOLD, total);
-	mallopt(M_MMAP_THRESHOLD, buffer);
-}
-#else
-#define pat_keep_freed_memory(total, buffer) ((void) 0)
-#endif
 
 #endif /* PAT_COMPAT_H */

@@ -19,7 +19,7 @@
 #include "jwt_claims.h"
 #include "jwt_key.h"
 #include "jwt_signature.h"
-#include "relations.h"
+#include "storage/relations.h"
 #include "settings.h"
 #include "token_text.h"
 

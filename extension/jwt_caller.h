@@ -10,7 +10,7 @@
 #include "datatype/timestamp.h"
 
 #include "jwt_text.h"
-#include "store.h"
+#include "storage/store.h"
 
 /*
  * Check a token that pat_jwt_split took, at the given time: header, key,

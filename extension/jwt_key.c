@@ -23,7 +23,7 @@
 
 #include "crypto.h"
 #include "jwt_key.h"
-#include "relations.h"
+#include "storage/relations.h"
 
 #define RSA_BITS_MIN  2048
 #define RSA_BITS_MAX  16384
@@ -65,15 +65,25 @@ forget_keys(void)
 	keys = MemoryContextAlloc(context, keys_room * sizeof(PatJwtKey));
 }
 
+static bool
+column(HeapTuple row, TupleDesc desc, int number, Datum *value)
+{
+	bool isnull;
+
+	*value = heap_getattr(row, pat_columns(PAT_JWT_KEY)[number], desc, &isnull);
+	return !isnull;
+}
+
 /* Claims are UTF-8, so what they are compared with is too. */
 static char *
-utf8_or_null(const Datum *values, const bool *nulls, int attnum)
+utf8_or_null(HeapTuple row, TupleDesc desc, int number)
 {
+	Datum value;
 	char *string;
 
-	if (nulls[attnum - 1])
+	if (!column(row, desc, number, &value))
 		return NULL;
-	string = TextDatumGetCString(values[attnum - 1]);
+	string = TextDatumGetCString(value);
 	return pg_server_to_any(string, strlen(string), PG_UTF8);
 }
 
@@ -90,28 +100,32 @@ copy_key(Datum value, PatJwtKey *key)
 		explicit_bzero(VARDATA_ANY(bytes), key->key_len);
 }
 
+/* Where the owner has lifted NOT NULL, a row without what a key must have is none. */
 static void
-add_key(HeapTuple tuple, TupleDesc desc)
+add_key(HeapTuple row, TupleDesc desc)
 {
-	Datum values[PAT_COLUMNS_MAX];
-	bool nulls[PAT_COLUMNS_MAX];
-	PatJwtKey *key;
-	char *algorithm;
+	Datum retired_at;
+	Datum algorithm;
+	Datum bytes;
+	PatJwtKey key;
+	char *name;
 
-	heap_deform_tuple(tuple, desc, values, nulls);
-	if (!nulls[Anum_pat_jwt_key_retired_at - 1])
+	if (column(row, desc, PAT_JWT_KEY_RETIRED_AT, &retired_at) ||
+		!column(row, desc, PAT_JWT_KEY_ALGORITHM, &algorithm) ||
+		!column(row, desc, PAT_JWT_KEY_KEY, &bytes))
 		return;
+	name = TextDatumGetCString(algorithm);
+	key.algorithm = pat_jwt_algorithm((PatSlice){name, strlen(name)});
+	key.kid = utf8_or_null(row, desc, PAT_JWT_KEY_KID);
+	key.issuer = utf8_or_null(row, desc, PAT_JWT_KEY_ISSUER);
+	key.audience = utf8_or_null(row, desc, PAT_JWT_KEY_AUDIENCE);
+	key.subject_claim = utf8_or_null(row, desc, PAT_JWT_KEY_SUBJECT_CLAIM);
+	if (key.kid == NULL || key.subject_claim == NULL)
+		return;
+	copy_key(bytes, &key);
 	if (n_keys == keys_room)
 		keys = repalloc(keys, (keys_room *= 2) * sizeof(PatJwtKey));
-	key = &keys[n_keys];
-	algorithm = TextDatumGetCString(values[Anum_pat_jwt_key_algorithm - 1]);
-	key->algorithm = pat_jwt_algorithm((PatSlice){algorithm, strlen(algorithm)});
-	key->kid = utf8_or_null(values, nulls, Anum_pat_jwt_key_kid);
-	key->issuer = utf8_or_null(values, nulls, Anum_pat_jwt_key_issuer);
-	key->audience = utf8_or_null(values, nulls, Anum_pat_jwt_key_audience);
-	key->subject_claim = utf8_or_null(values, nulls, Anum_pat_jwt_key_subject_claim);
-	copy_key(values[Anum_pat_jwt_key_key - 1], key);
-	n_keys++;
+	keys[n_keys++] = key;
 }
 
 /* A null snapshot makes the scan take a fresh one, in parallel mode too. */

@@ -14,8 +14,8 @@
 #include "compat.h"
 #include "list.h"
 #include "pats_json.h"
-#include "relations.h"
-#include "store.h"
+#include "storage/relations.h"
+#include "storage/store.h"
 #include "token_text.h"
 
 #define BIGINT_DIGITS_MAX 20 /* with the sign */

@@ -16,7 +16,6 @@
 #include "crypto.h"
 #include "json_text.h"
 #include "key_file.h"
-#include "long_list.h"
 #include "pats_json.h"
 
 #define JSON_ROOM_AT_FIRST 2048
@@ -107,7 +106,6 @@ pat_json_begin(StringInfo out)
 Datum
 pat_json_datum(StringInfo out)
 {
-	pat_suit_list(out->len);
 	SET_VARSIZE(out->data, out->len);
 	return PointerGetDatum(out->data);
 }

@@ -9,7 +9,7 @@
 
 #include "lib/stringinfo.h"
 
-#include "store.h"
+#include "storage/store.h"
 
 /*
  * {"pats":[...]}: all tokens of an account, ordered by id.  Each carries its

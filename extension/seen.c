@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -23,7 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
-#include "relations.h"
+#include "storage/relations.h"
 #include "seen.h"
 #include "settings.h"
 #include "stat.h"
@@ -89,40 +88,36 @@ may_write(void)
  * included, are kept up as by an UPDATE.  Triggers do not fire: they might wait.
  */
 static void
-replace_row(Relation table, ItemPointer place, HeapTuple row)
+replace_row(Relation table, ItemPointer place, TupleTableSlot *row)
 {
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsHeapTuple);
 	ResultRelInfo *target = makeNode(ResultRelInfo);
 	EState *estate = CreateExecutorState();
 	PatIndexesToUpdate indexes;
 
-	ExecStoreHeapTuple(row, slot, false);
 	InitResultRelInfo(target, table, 0, NULL, 0);
 	ExecOpenIndices(target, false);
-	simple_table_tuple_update(table, place, slot, GetActiveSnapshot(), &indexes);
-	pat_insert_index_tuples(target, slot, estate, indexes);
+	simple_table_tuple_update(table, place, row, GetActiveSnapshot(), &indexes);
+	pat_insert_index_tuples(target, row, estate, indexes);
 	ExecCloseIndices(target);
 	FreeExecutorState(estate);
-	ExecDropSingleTupleTableSlot(slot);
 }
 
+/* A row of as many columns as the table has, those that were dropped included. */
 static void
-write_seen(Relation table, TupleTableSlot *slot, TimestampTz now)
+write_seen(Relation table, TupleTableSlot *old, TimestampTz now)
 {
-	Datum values[PAT_COLUMNS_MAX] = {0};
-	bool nulls[PAT_COLUMNS_MAX] = {false};
-	bool replace[PAT_COLUMNS_MAX] = {false};
-	bool shouldFree;
-	HeapTuple old = ExecFetchSlotHeapTuple(slot, false, &shouldFree);
-	HeapTuple new;
+	TupleTableSlot *new = table_slot_create(table, NULL);
+	int seen_at = pat_columns(PAT_TOKEN)[PAT_TOKEN_SEEN_AT] - 1;
+	int natts = old->tts_tupleDescriptor->natts;
 
-	values[Anum_pat_token_seen_at - 1] = TimestampTzGetDatum(now);
-	replace[Anum_pat_token_seen_at - 1] = true;
-	new = heap_modify_tuple(old, RelationGetDescr(table), values, nulls, replace);
-	replace_row(table, &slot->tts_tid, new);
-	heap_freetuple(new);
-	if (shouldFree)
-		heap_freetuple(old);
+	slot_getallattrs(old);
+	memcpy(new->tts_values, old->tts_values, natts * sizeof(Datum));
+	memcpy(new->tts_isnull, old->tts_isnull, natts * sizeof(bool));
+	new->tts_values[seen_at] = TimestampTzGetDatum(now);
+	new->tts_isnull[seen_at] = false;
+	ExecStoreVirtualTuple(new);
+	replace_row(table, &old->tts_tid, new);
+	ExecDropSingleTupleTableSlot(new);
 }
 
 /* The table is locked with RowExclusiveLock.  False: the row is held, or no longer the token's. */
@@ -131,13 +126,14 @@ lock_and_write(Relation table, const PatToken *token, TimestampTz now)
 {
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	ItemPointerData place = token->place;
+	AttrNumber id = pat_columns(PAT_TOKEN)[PAT_TOKEN_ID];
 	TM_FailureData failure;
 	bool isnull;
 	bool ours;
 
 	ours = table_tuple_lock(table, &place, GetActiveSnapshot(), slot, GetCurrentCommandId(true),
 							LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure) == TM_Ok &&
-		   DatumGetInt32(slot_getattr(slot, Anum_pat_token_id, &isnull)) == token->id;
+		   DatumGetInt32(slot_getattr(slot, id, &isnull)) == token->id;
 	if (ours)
 		write_seen(table, slot, now);
 	ExecDropSingleTupleTableSlot(slot);

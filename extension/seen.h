@@ -5,7 +5,7 @@
 #ifndef PAT_SEEN_H
 #define PAT_SEEN_H
 
-#include "store.h"
+#include "storage/store.h"
 
 /*
  * Set seen_at of a token to the time of the statement, if the stored time is

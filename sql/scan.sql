@@ -2,7 +2,7 @@
 SET client_min_messages = warning;
 CREATE ACCESS METHOD regress_heap TYPE TABLE HANDLER heap_tableam_handler;
 
--- the tables that every request reads are heaps, whatever the default
+-- the tables that the module reads are heaps, whatever the default
 BEGIN;
 DROP EXTENSION pat CASCADE;
 SET LOCAL default_table_access_method = regress_heap;
@@ -11,7 +11,7 @@ SELECT c.relname, amname FROM pg_class c JOIN pg_am a ON a.oid = relam
 WHERE c.relname IN ('pat_account', 'pat_token', 'pat_role_permission', 'pat_jwt_key') ORDER BY 1;
 ROLLBACK;
 
--- and are not scanned when they are something else
+-- and are read all the same when they are something else
 BEGIN;
 SELECT pat_create_account('regress-scan') AS bot \gset
 SELECT pat_create_account('regress-other') AS other \gset
@@ -20,7 +20,7 @@ SELECT pat_create_admin_token('regress-scan', '*:*.regress-scan') AS root \gset
 SELECT json_array_length(pat_list_for_service_account(:bot, :'root')->'pats');
 SAVEPOINT heap;
 ALTER TABLE pat_token SET ACCESS METHOD regress_heap;
-SELECT pat_list_for_service_account(:bot, :'root');
+SELECT json_array_length(pat_list_for_service_account(:bot, :'root')->'pats');
 ROLLBACK TO heap;
 SELECT json_array_length(pat_list_for_service_account(:bot, :'root')->'pats');
 COMMIT;

@@ -115,7 +115,29 @@ CREATE FUNCTION pat_authorize(credential text, permission text,
     AS 'MODULE_PATHNAME', 'pat_authorize';
 REVOKE ALL ON FUNCTION pat_authorize(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_authorize(text, text) IS
-'Who calls, for the functions of the API. permission NULL asks for none. Errors: PT401, PT403.';
+'Who calls, for the functions of the API that change something. Locks what changes lock first: pat_token and pat_account, in ROW EXCLUSIVE mode. permission NULL asks for none. Errors: PT401, PT403.';
+
+CREATE FUNCTION pat_authorize_read(credential text, permission text,
+        OUT account_id integer, OUT token_id integer, OUT is_service boolean, OUT is_system boolean)
+    LANGUAGE C VOLATILE
+    AS 'MODULE_PATHNAME', 'pat_authorize_read';
+REVOKE ALL ON FUNCTION pat_authorize_read(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION pat_authorize_read(text, text) IS
+'pat_authorize for functions of the API that only read: waits for no lock, and sets seen_at. Errors: PT401, PT403.';
+
+CREATE FUNCTION pat_begin_change() RETURNS void
+    LANGUAGE C VOLATILE
+    AS 'MODULE_PATHNAME', 'pat_begin_change';
+REVOKE ALL ON FUNCTION pat_begin_change() FROM PUBLIC;
+COMMENT ON FUNCTION pat_begin_change() IS
+'Locks pat_token and pat_account in ROW EXCLUSIVE mode, in this order: what functions of the owner that change accounts do before they read anything, so that nobody waits in a circle. Does nothing in a read-only transaction. Owner only.';
+
+CREATE FUNCTION pat_token_used(token_id integer) RETURNS void
+    LANGUAGE C VOLATILE STRICT
+    AS 'MODULE_PATHNAME', 'pat_token_used';
+REVOKE ALL ON FUNCTION pat_token_used(integer) FROM PUBLIC;
+COMMENT ON FUNCTION pat_token_used(integer) IS
+'Sets seen_at of the token by which a change was made, if that is due and its row is free: the last act of a change, because it keeps the row locked. Owner only.';
 
 CREATE FUNCTION pat_service_account_id(id text) RETURNS integer
     LANGUAGE C VOLATILE PARALLEL RESTRICTED

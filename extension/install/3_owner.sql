@@ -10,11 +10,12 @@ CREATE FUNCTION pat_record(type text, created_by integer, token_id integer, data
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    INSERT INTO @extschema@.pat_event (type, created_by, token_id, data) VALUES ($1, $2, $3, $4)
+    INSERT INTO @extschema@.pat_event (type, created_by, token_id, data) VALUES ($1, $2, $3, $4);
+    SELECT @extschema@.pat_token_used($3);
 $$;
 REVOKE ALL ON FUNCTION pat_record(text, integer, integer, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION pat_record(text, integer, integer, jsonb) IS
-'Writes an event of the audit trail: what happened, by which account and with which token (NULL = the owner, in SQL). Owner only.';
+'Writes an event of the audit trail: what happened, by which account and with which token (NULL = the owner, in SQL), and sets the token''s seen_at. The last act of a change. Owner only.';
 
 CREATE FUNCTION pat_insert_account(username text, name text, root_role integer, is_service boolean,
                                    created_by integer, created_by_token integer)
@@ -26,6 +27,7 @@ AS $$
 DECLARE
     new_id integer;
 BEGIN
+    PERFORM @extschema@.pat_begin_change();
     IF char_length($1) NOT BETWEEN 1 AND 255 THEN
         PERFORM @extschema@.pat_raise(400, 'BadDataError', 'The "username" property must have 1 to 255 characters.');
     ELSIF char_length($2) > 255 THEN
@@ -80,6 +82,7 @@ AS $$
 DECLARE
     gone record;
 BEGIN
+    PERFORM @extschema@.pat_begin_change();
     UPDATE @extschema@.pat_account a SET deleted_at = now()
         WHERE a.id = $1 AND a.deleted_at IS NULL AND NOT a.is_system
         RETURNING a.username, a.is_service INTO gone;
@@ -163,6 +166,7 @@ CREATE FUNCTION pat_create_token(account_id integer, description text, expires_a
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM @extschema@.pat_begin_change();
     PERFORM @extschema@.pat_check_description(description);
     IF NOT @extschema@.pat_token_is_usable(secret) THEN
         PERFORM @extschema@.pat_raise(400, 'BadDataError',

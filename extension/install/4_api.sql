@@ -176,7 +176,7 @@ CREATE FUNCTION pat_list_service_accounts(caller_token text) RETURNS json
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM @extschema@.pat_authorize($1, 'ADMIN');
+    PERFORM @extschema@.pat_authorize_read($1, 'ADMIN');
     RETURN format('{"serviceAccounts":[%s],"rootRoles":[%s]}',
         (SELECT string_agg(@extschema@.pat_service_account_json(a.id)::text, ',' ORDER BY a.id)
          FROM @extschema@.pat_account a WHERE a.is_service AND a.deleted_at IS NULL),
@@ -235,6 +235,8 @@ BEGIN
     IF new_name IS NOT NULL OR new_role IS NOT NULL THEN
         PERFORM @extschema@.pat_record('service-account-updated', caller.account_id, caller.token_id,
             jsonb_strip_nulls(jsonb_build_object('id', found_id, 'name', new_name, 'rootRole', new_role)));
+    ELSE
+        PERFORM @extschema@.pat_token_used(caller.token_id);
     END IF;
     RETURN @extschema@.pat_service_account_json(found_id);
 END

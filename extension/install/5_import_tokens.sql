@@ -184,8 +184,10 @@ BEGIN
         RAISE EXCEPTION 'source_schema must not be null' USING ERRCODE = 'null_value_not_allowed';
     END IF;
     -- nobody else creates anything meanwhile; reading goes on
-    LOCK TABLE @extschema@.pat_role, @extschema@.pat_role_permission, @extschema@.pat_account, @extschema@.pat_token,
+    -- in the order that all transactions keep (storage/relations.c), before anything is read
+    LOCK TABLE @extschema@.pat_role, @extschema@.pat_role_permission, @extschema@.pat_token, @extschema@.pat_account,
                @extschema@.pat_import IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE @extschema@.pat_event IN ROW EXCLUSIVE MODE;
     PERFORM @extschema@.pat_import_check_source($1);
     PERFORM @extschema@.pat_import_reserve_ids($1);
     lines := ARRAY(SELECT l FROM @extschema@.pat_import_roles($1) l);

@@ -4,15 +4,13 @@
  *
  * No privilege is checked here (see store.h).
  */
-#ifndef PAT_SCAN_H
-#define PAT_SCAN_H
+#ifndef PAT_STORAGE_SCAN_H
+#define PAT_STORAGE_SCAN_H
 
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/htup.h"
-#include "access/skey.h"
-#include "storage/buf.h"
+#include "executor/tuptable.h"
 #include "utils/rel.h"
 
 #include "relations.h"
@@ -23,8 +21,8 @@ typedef struct PatScan
 	Relation table;
 	Relation index;
 	IndexScanDesc scan;
-	MemoryContext memory; /* that the index may use for as long as the scan is open */
-	Buffer page;          /* of the row that was returned last; pinned */
+	TupleTableSlot *row;  /* that was returned last */
+	MemoryContext memory; /* that the scan may use for as long as it is open */
 } PatScan;
 
 /*
@@ -38,14 +36,14 @@ typedef struct PatOpenScans
 } PatOpenScans;
 
 /*
- * The keys carry attribute numbers of the table, as for the server's systable_beginscan;
- * they are turned into columns of the index, which has to have them.
- * Raises 40001 if the snapshot may see rows that the index lacks.
+ * Rows whose first nkeys columns of the index equal the values.  The scan holds ACCESS
+ * SHARE on table and index, which the transaction keeps.  Errors: those of
+ * pat_index_open; 40001 if the snapshot may see rows that the index lacks.
  */
-extern void pat_scan_begin(PatScan *scan, PatIndex index, int nkeys, ScanKey keys);
+extern void pat_scan_begin(PatScan *scan, PatIndex index, int nkeys, const Datum *values);
 
-/* In the order of the index.  The row lasts until the next call. */
-extern bool pat_scan_next(PatScan *scan, HeapTuple row);
+/* In the order of the index; NULL at the end.  The row lasts until the next call. */
+extern TupleTableSlot *pat_scan_next(PatScan *scan);
 
 extern void pat_scan_end(PatScan *scan);
 
@@ -58,4 +56,4 @@ extern void pat_scans_keep(PatOpenScans *open);
 /* After an error the server has closed them. */
 extern void pat_scans_close(PatOpenScans *open);
 
-#endif /* PAT_SCAN_H */
+#endif /* PAT_STORAGE_SCAN_H */

@@ -7,8 +7,8 @@
  * What a call returns is copied into the current memory context; only the
  * texts of a token scan's row last no longer than until the next row.
  */
-#ifndef PAT_STORE_H
-#define PAT_STORE_H
+#ifndef PAT_STORAGE_STORE_H
+#define PAT_STORAGE_STORE_H
 
 #include "postgres.h"
 
@@ -16,7 +16,7 @@
 #include "storage/itemptr.h"
 #include "utils/array.h"
 
-#include "crypto.h"
+#include "../crypto.h"
 #include "scan.h"
 
 typedef struct PatAccount
@@ -80,4 +80,4 @@ extern void pat_token_scan_begin(PatTokenScan *tokens, int32 account_id);
 extern bool pat_token_scan_next(PatTokenScan *tokens, PatToken *token);
 extern void pat_token_scan_end(PatTokenScan *tokens);
 
-#endif /* PAT_STORE_H */
+#endif /* PAT_STORAGE_STORE_H */

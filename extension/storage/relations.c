@@ -1,0 +1,407 @@
+/*
+ * relations.c
+ *		The extension's tables and indexes: found, checked and locked.
+ *
+ * Owns: the cache of OIDs and attribute numbers, dropped by relcache invalidation.  An
+ * index is recognised by its table and key columns, not by its name, so that renaming or
+ * rebuilding one changes nothing, and so that a scan never runs on an index over other
+ * columns.  A column is recognised by its name and type, wherever it stands in the table:
+ * columns may be added and dropped, and one of ours that was dropped and added again is
+ * found at its new place.
+ *
+ * The order of locks.  Each transaction that takes several takes them in this order, so
+ * that none waits for another in a circle:
+ *
+ * 1. Tables: pat_role, pat_role_permission, pat_token, pat_account, pat_jwt_key,
+ *    pat_import, pat_event.  Every call takes its locks on the first four before it reads
+ *    anything; a change takes ROW EXCLUSIVE on pat_token and pat_account there, because
+ *    REINDEX holds a table while it waits for those who have read by its index.  An import
+ *    takes all of its locks at its start.
+ * 2. Rows: a token that is deleted; the account that is changed or gets a token; FOR KEY
+ *    SHARE on accounts and roles that new rows name.
+ * 3. The caller's own token, to write its time of use (seen.c): last, when the call waits
+ *    for nothing any more, and only if it is free at once.
+ *
+ * An OID is good for as long as its table is locked: REINDEX CONCURRENTLY and DROP INDEX
+ * CONCURRENTLY wait for every holder of a lock on the table before they drop an index.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "nodes/primnodes.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "relations.h"
+
+#define COLUMNS_MAX PAT_JWT_KEY_COLUMNS
+
+typedef struct ColumnSpec
+{
+	const char *name;
+	Oid type; /* or a domain over it */
+} ColumnSpec;
+
+typedef struct TableSpec
+{
+	const char *name;
+	int ncolumns;
+	ColumnSpec columns[COLUMNS_MAX];
+} TableSpec;
+
+typedef struct IndexSpec
+{
+	PatTable table;
+	int nkeys;
+	int keys[PAT_INDEX_KEYS_MAX];
+	int null_column; /* only rows where this one is null; 0 = all rows */
+} IndexSpec;
+
+static const TableSpec table_specs[PAT_TABLES] = {
+	[PAT_ROLE] = {.name = "pat_role"},
+	[PAT_ACCOUNT] = {"pat_account",
+					 PAT_ACCOUNT_COLUMNS,
+					 {{"id", INT4OID},
+					  {"username", TEXTOID},
+					  {"name", TEXTOID},
+					  {"is_service", BOOLOID},
+					  {"is_system", BOOLOID},
+					  {"root_role", INT4OID},
+					  {"created_at", TIMESTAMPTZOID},
+					  {"deleted_at", TIMESTAMPTZOID}}},
+	[PAT_TOKEN] = {"pat_token",
+				   PAT_TOKEN_COLUMNS,
+				   {{"id", INT4OID},
+					{"account_id", INT4OID},
+					{"description", TEXTOID},
+					{"secret_hash", BYTEAOID},
+					{"secret_sealed", BYTEAOID},
+					{"created_at", TIMESTAMPTZOID},
+					{"expires_at", TIMESTAMPTZOID},
+					{"seen_at", TIMESTAMPTZOID}}},
+	[PAT_ROLE_PERMISSION] = {"pat_role_permission",
+							 PAT_PERMISSION_COLUMNS,
+							 {{"role_id", INT4OID}, {"permission", TEXTOID}}},
+	[PAT_JWT_KEY] = {"pat_jwt_key",
+					 PAT_JWT_KEY_COLUMNS,
+					 {{"id", INT4OID},
+					  {"kid", TEXTOID},
+					  {"algorithm", TEXTOID},
+					  {"key", BYTEAOID},
+					  {"issuer", TEXTOID},
+					  {"audience", TEXTOID},
+					  {"subject_claim", TEXTOID},
+					  {"created_at", TIMESTAMPTZOID},
+					  {"retired_at", TIMESTAMPTZOID}}},
+};
+
+static const IndexSpec index_specs[PAT_INDEXES] = {
+	[PAT_ACCOUNT_BY_ID] = {PAT_ACCOUNT, 1, {PAT_ACCOUNT_ID}, 0},
+	[PAT_ACCOUNT_BY_USERNAME] = {PAT_ACCOUNT, 1, {PAT_ACCOUNT_USERNAME}, PAT_ACCOUNT_DELETED_AT},
+	[PAT_TOKEN_BY_ID] = {PAT_TOKEN, 1, {PAT_TOKEN_ID}, 0},
+	[PAT_TOKEN_BY_HASH] = {PAT_TOKEN, 1, {PAT_TOKEN_SECRET_HASH}, 0},
+	[PAT_TOKEN_BY_ACCOUNT] = {PAT_TOKEN, 2, {PAT_TOKEN_ACCOUNT_ID, PAT_TOKEN_ID}, 0},
+	[PAT_PERMISSION_BY_ROLE] = {PAT_ROLE_PERMISSION,
+								2,
+								{PAT_PERMISSION_ROLE_ID, PAT_PERMISSION_PERMISSION},
+								0},
+};
+
+static Oid api_function = InvalidOid;
+static Oid schema = InvalidOid;
+static Oid table_oids[PAT_TABLES];
+static Oid index_oids[PAT_INDEXES];
+static AttrNumber columns[PAT_TABLES][COLUMNS_MAX];
+static AttrNumber last_column[PAT_TABLES];
+static bool is_checked[PAT_TABLES]; /* columns and indexes are known */
+static uint64 changes = 0;          /* invalidations seen that bear on our tables */
+static bool callback_registered = false;
+
+/* relid is InvalidOid when everything is to be dropped. */
+static void
+forget_relations(Datum arg pg_attribute_unused(), Oid relid)
+{
+	for (int i = 0; i < PAT_TABLES; i++)
+	{
+		if (OidIsValid(relid) && relid != table_oids[i])
+			continue;
+		table_oids[i] = InvalidOid;
+		is_checked[i] = false;
+		changes++;
+	}
+}
+
+/* The tables are in the schema of the function. */
+static void
+use_schema(FunctionCallInfo fcinfo)
+{
+	Oid function = fcinfo->flinfo->fn_oid;
+
+	if (!callback_registered)
+	{
+		CacheRegisterRelcacheCallback(forget_relations, (Datum) 0);
+		callback_registered = true;
+	}
+	if (function == api_function)
+		return;
+	api_function = function;
+	if (get_func_namespace(function) == schema)
+		return;
+	schema = get_func_namespace(function);
+	forget_relations((Datum) 0, InvalidOid);
+}
+
+/* ---- tables and columns ------------------------------------------------- */
+
+static Oid
+find_table(PatTable table)
+{
+	Oid relid = get_relname_relid(table_specs[table].name, schema);
+
+	if (!OidIsValid(relid))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("relation \"%s.%s\" does not exist", get_namespace_name(schema),
+							   table_specs[table].name),
+						errhidestmt(true), errhidecontext(true)));
+	return relid;
+}
+
+/*
+ * Between its look-up and its lock a table may be dropped, or another one be given its
+ * name.  Locking takes in what was committed meanwhile: if the OID is then forgotten, the
+ * name is looked up again, and has to lead to the table that is locked.
+ */
+static Oid
+lock_table(PatTable table, LOCKMODE mode)
+{
+	for (;;)
+	{
+		Oid relid = OidIsValid(table_oids[table]) ? table_oids[table] : find_table(table);
+
+		LockRelationOid(relid, mode);
+		if (table_oids[table] == relid)
+			return relid;
+		if (find_table(table) == relid)
+		{
+			table_oids[table] = relid;
+			return relid;
+		}
+		UnlockRelationOid(relid, mode);
+	}
+}
+
+/* A view, a partitioned table or a foreign one has no rows that an index names. */
+static void
+check_is_table(Relation rel)
+{
+	if (rel->rd_rel->relkind != RELKIND_RELATION)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("\"%s\" is not an ordinary table", RelationGetRelationName(rel)),
+						errhidestmt(true), errhidecontext(true)));
+}
+
+static AttrNumber
+find_column(Relation rel, const ColumnSpec *spec)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+
+		if (column->attisdropped || strcmp(NameStr(column->attname), spec->name) != 0)
+			continue;
+		if (getBaseType(column->atttypid) != spec->type)
+			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+							errmsg("column \"%s\" of table \"%s\" has type %s, not %s", spec->name,
+								   RelationGetRelationName(rel), format_type_be(column->atttypid),
+								   format_type_be(spec->type)),
+							errhint("Give it back the type that the extension created it with."),
+							errhidestmt(true), errhidecontext(true)));
+		return column->attnum;
+	}
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+					errmsg("table \"%s\" lacks the column \"%s\"", RelationGetRelationName(rel),
+						   spec->name),
+					errhint("Restore the column that the extension created."), errhidestmt(true),
+					errhidecontext(true)));
+}
+
+static void
+find_columns(PatTable table, Relation rel)
+{
+	const TableSpec *spec = &table_specs[table];
+
+	last_column[table] = 0;
+	for (int i = 0; i < spec->ncolumns; i++)
+	{
+		columns[table][i] = find_column(rel, &spec->columns[i]);
+		last_column[table] = Max(last_column[table], columns[table][i]);
+	}
+}
+
+/* ---- indexes ------------------------------------------------------------ */
+
+typedef enum Fit
+{
+	FITS_NOT,
+	FITS_NEW_SNAPSHOTS, /* lacks row versions that old snapshots see */
+	FITS
+} Fit;
+
+/* Does the index hold just the rows it should: all, or those where a column is null? */
+static bool
+predicate_fits(Relation index, AttrNumber null_column)
+{
+	List *predicate = RelationGetIndexPredicate(index);
+	NullTest *test;
+
+	if (predicate == NIL || null_column == 0)
+		return predicate == NIL && null_column == 0;
+	test = linitial(predicate);
+	return list_length(predicate) == 1 && IsA(test, NullTest) && test->nulltesttype == IS_NULL &&
+		   IsA(test->arg, Var) && ((Var *) test->arg)->varattno == null_column;
+}
+
+/* Ascending, in the column's own collation, by the usual order of its type. */
+static bool
+key_fits(Relation rel, Relation index, int key, AttrNumber attnum)
+{
+	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+	Oid usual = GetDefaultOpClass(getBaseType(column->atttypid), BTREE_AM_OID);
+
+	return index->rd_index->indkey.values[key] == attnum && index->rd_indoption[key] == 0 &&
+		   index->rd_indcollation[key] == column->attcollation &&
+		   index->rd_opfamily[key] == get_opclass_family(usual);
+}
+
+/* A whole, valid btree over exactly these columns. */
+static Fit
+index_fits(Relation rel, Oid index_oid, const IndexSpec *spec)
+{
+	const AttrNumber *attnums = columns[spec->table];
+	Relation index = index_open(index_oid, AccessShareLock);
+	Form_pg_index form = index->rd_index;
+	bool fits = form->indisvalid && form->indnkeyatts == spec->nkeys &&
+				index->rd_rel->relam == BTREE_AM_OID &&
+				predicate_fits(index, spec->null_column == 0 ? 0 : attnums[spec->null_column]);
+	Fit fit;
+
+	for (int i = 0; fits && i < spec->nkeys; i++)
+		fits = key_fits(rel, index, i, attnums[spec->keys[i]]);
+	fit = !fits ? FITS_NOT : form->indcheckxmin ? FITS_NEW_SNAPSHOTS : FITS;
+	index_close(index, AccessShareLock);
+	return fit;
+}
+
+static Oid
+find_index(Relation rel, const IndexSpec *spec)
+{
+	List *candidates = RelationGetIndexList(rel);
+	ListCell *cell;
+	Oid found = InvalidOid;
+	Fit best = FITS_NOT;
+
+	foreach(cell, candidates)
+	{
+		Fit fit = index_fits(rel, lfirst_oid(cell), spec);
+
+		if (fit > best)
+		{
+			best = fit;
+			found = lfirst_oid(cell);
+		}
+		if (best == FITS)
+			break;
+	}
+	list_free(candidates);
+	if (!OidIsValid(found))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("table \"%s\" lacks an index that pat needs", RelationGetRelationName(rel)),
+				 errhint("Restore the index on column \"%s\" that the extension created, "
+						 "by CREATE INDEX CONCURRENTLY.",
+						 table_specs[spec->table].columns[spec->keys[0]].name),
+				 errhidestmt(true), errhidecontext(true)));
+	return found;
+}
+
+/*
+ * What is found under the table's lock stays good for as long as that is kept.  If an
+ * invalidation came in meanwhile, there may be better by now: the next call looks again.
+ */
+static void
+check_table(PatTable table, Relation rel)
+{
+	uint64 changes_before = changes;
+
+	check_is_table(rel);
+	find_columns(table, rel);
+	for (int i = 0; i < PAT_INDEXES; i++)
+		if (index_specs[i].table == table)
+			index_oids[i] = find_index(rel, &index_specs[i]);
+	is_checked[table] = changes == changes_before;
+}
+
+/* ---- what others call --------------------------------------------------- */
+
+void
+pat_relations_use(FunctionCallInfo fcinfo)
+{
+	use_schema(fcinfo);
+	for (PatTable table = PAT_ROLE; table <= PAT_ACCOUNT; table++)
+		lock_table(table, AccessShareLock);
+}
+
+void
+pat_relations_use_for_change(FunctionCallInfo fcinfo)
+{
+	if (XactReadOnly)
+	{
+		pat_relations_use(fcinfo);
+		return;
+	}
+	use_schema(fcinfo);
+	lock_table(PAT_ROLE, RowShareLock);
+	lock_table(PAT_ROLE_PERMISSION, AccessShareLock);
+	lock_table(PAT_TOKEN, RowExclusiveLock);
+	lock_table(PAT_ACCOUNT, RowExclusiveLock);
+}
+
+Relation
+pat_table_open(PatTable table)
+{
+	Relation rel = relation_open(lock_table(table, AccessShareLock), NoLock);
+
+	if (!is_checked[table])
+		check_table(table, rel);
+	return rel;
+}
+
+Relation
+pat_index_open(PatIndex index, Relation *table)
+{
+	*table = pat_table_open(index_specs[index].table);
+	return index_open(index_oids[index], AccessShareLock);
+}
+
+const AttrNumber *
+pat_columns(PatTable table)
+{
+	return columns[table];
+}
+
+AttrNumber
+pat_last_column(PatTable table)
+{
+	return last_column[table];
+}

@@ -1,0 +1,129 @@
+/*
+ * relations.h
+ *		The extension's tables and indexes: where they are, which columns they have,
+ *		and the locks that reading and changing them takes.
+ *
+ * Locks are taken by each call, whatever was locked before in the transaction, and are
+ * kept until its end: a lock that an earlier call took may have gone with the portal or
+ * the subtransaction that it belonged to.
+ */
+#ifndef PAT_STORAGE_RELATIONS_H
+#define PAT_STORAGE_RELATIONS_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "fmgr.h"
+#include "utils/rel.h"
+
+/* Columns that are read.  Where a table has them, pat_columns tells. */
+enum
+{
+	PAT_ACCOUNT_ID,
+	PAT_ACCOUNT_USERNAME,
+	PAT_ACCOUNT_NAME,
+	PAT_ACCOUNT_IS_SERVICE,
+	PAT_ACCOUNT_IS_SYSTEM,
+	PAT_ACCOUNT_ROOT_ROLE,
+	PAT_ACCOUNT_CREATED_AT,
+	PAT_ACCOUNT_DELETED_AT,
+	PAT_ACCOUNT_COLUMNS
+};
+
+enum
+{
+	PAT_TOKEN_ID,
+	PAT_TOKEN_ACCOUNT_ID,
+	PAT_TOKEN_DESCRIPTION,
+	PAT_TOKEN_SECRET_HASH,
+	PAT_TOKEN_SECRET_SEALED,
+	PAT_TOKEN_CREATED_AT,
+	PAT_TOKEN_EXPIRES_AT,
+	PAT_TOKEN_SEEN_AT,
+	PAT_TOKEN_COLUMNS
+};
+
+enum
+{
+	PAT_PERMISSION_ROLE_ID,
+	PAT_PERMISSION_PERMISSION,
+	PAT_PERMISSION_COLUMNS
+};
+
+enum
+{
+	PAT_JWT_KEY_ID,
+	PAT_JWT_KEY_KID,
+	PAT_JWT_KEY_ALGORITHM,
+	PAT_JWT_KEY_KEY,
+	PAT_JWT_KEY_ISSUER,
+	PAT_JWT_KEY_AUDIENCE,
+	PAT_JWT_KEY_SUBJECT_CLAIM,
+	PAT_JWT_KEY_CREATED_AT,
+	PAT_JWT_KEY_RETIRED_AT,
+	PAT_JWT_KEY_COLUMNS
+};
+
+/* In the order in which they are locked (relations.c). */
+typedef enum PatTable
+{
+	PAT_ROLE, /* only locked */
+	PAT_ROLE_PERMISSION,
+	PAT_TOKEN,
+	PAT_ACCOUNT,
+	PAT_JWT_KEY
+} PatTable;
+
+#define PAT_TABLES (PAT_JWT_KEY + 1)
+
+/* Named after what they look up. */
+typedef enum PatIndex
+{
+	PAT_ACCOUNT_BY_ID,
+	PAT_ACCOUNT_BY_USERNAME, /* the living only */
+	PAT_TOKEN_BY_ID,
+	PAT_TOKEN_BY_HASH,
+	PAT_TOKEN_BY_ACCOUNT,  /* and then by id */
+	PAT_PERMISSION_BY_ROLE /* and then by permission */
+} PatIndex;
+
+#define PAT_INDEXES        (PAT_PERMISSION_BY_ROLE + 1)
+#define PAT_INDEX_KEYS_MAX 2
+
+/*
+ * What every entry point that reads tables does first: says in which schema they are,
+ * that of the SQL function being called, and takes ACCESS SHARE on those that most calls
+ * read, in the order of locks.
+ */
+extern void pat_relations_use(FunctionCallInfo fcinfo);
+
+/*
+ * The same for functions that change something: takes the locks of changes, ROW EXCLUSIVE
+ * on pat_token and pat_account.  Waits for REINDEX and the like.  In a read-only
+ * transaction, which fails when it writes, no more than pat_relations_use.
+ */
+extern void pat_relations_use_for_change(FunctionCallInfo fcinfo);
+
+/*
+ * Opens a table with ACCESS SHARE; close it with table_close and NoLock.  Errors: 42P01
+ * there is none, 42809 it is no ordinary table, 42703 it lacks a column, 42804 a column
+ * has another type than the extension gave it, 42704 it lacks an index.
+ */
+extern Relation pat_table_open(PatTable table);
+
+/*
+ * Opens an index and its table, both with ACCESS SHARE; close both with NoLock.  Its
+ * columns are those of the enum, in the order that the enum's comment gives.
+ */
+extern Relation pat_index_open(PatIndex index, Relation *table);
+
+/*
+ * The attribute numbers of a table's columns, by the enums above.  Good while the table
+ * is open.
+ */
+extern const AttrNumber *pat_columns(PatTable table);
+
+/* The highest of these: a row that is read as far as that has all of them. */
+extern AttrNumber pat_last_column(PatTable table);
+
+#endif /* PAT_STORAGE_RELATIONS_H */
