@@ -51,7 +51,7 @@ static const TableSpec table_specs[N_TABLES] = {
 	[PAT_ACCOUNT] = {"pat_account",
 					 Natts_pat_account,
 					 {"id", "username", "name", "is_service", "is_system", "root_role",
-					  "created_at", "deleted_at"}},
+					  "created_at", "deleted_at", "username_since"}},
 	[PAT_TOKEN] = {"pat_token",
 				   Natts_pat_token,
 				   {"id", "account_id", "description", "secret_hash", "secret_sealed", "created_at",

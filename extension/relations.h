@@ -27,7 +27,8 @@ enum
 	Anum_pat_account_root_role,
 	Anum_pat_account_created_at,
 	Anum_pat_account_deleted_at,
-	Natts_pat_account = Anum_pat_account_deleted_at
+	Anum_pat_account_username_since,
+	Natts_pat_account = Anum_pat_account_username_since
 };
 
 enum

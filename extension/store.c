@@ -73,6 +73,12 @@ read_account(const Row *row, PatAccount *account)
 	account->is_service = row_bool(row, Anum_pat_account_is_service);
 	account->is_system = row_bool(row, Anum_pat_account_is_system);
 	account->is_deleted = row_has(row, Anum_pat_account_deleted_at);
+	account->created_at = row_has(row, Anum_pat_account_created_at)
+							  ? row_time(row, Anum_pat_account_created_at)
+							  : DT_NOEND;
+	account->username_since = row_has(row, Anum_pat_account_username_since)
+								  ? row_time(row, Anum_pat_account_username_since)
+								  : DT_NOBEGIN;
 }
 
 static void
@@ -99,6 +105,7 @@ read_token(const PatScan *scan, HeapTuple tuple, PatToken *token)
 	token->id = row_int(&row, Anum_pat_token_id);
 	token->account_id = row_int(&row, Anum_pat_token_account_id);
 	token->description = (text *) row_varlena(&row, Anum_pat_token_description);
+	token->hash = (bytea *) row_varlena(&row, Anum_pat_token_secret_hash);
 	token->sealed = (bytea *) row_varlena(&row, Anum_pat_token_secret_sealed);
 	token->created_at = row_time(&row, Anum_pat_token_created_at);
 	token->expires_at = row_time(&row, Anum_pat_token_expires_at);
@@ -165,6 +172,7 @@ find_token(PatIndex index, ScanKey key, PatToken *token, bool with_texts)
 	{
 		read_token(&scan, &tuple, token);
 		token->description = with_texts ? copy_text(token->description) : NULL;
+		token->hash = with_texts ? copy_text(token->hash) : NULL;
 		token->sealed = with_texts ? copy_text(token->sealed) : NULL;
 	}
 	pat_scan_end(&scan);
