@@ -14,9 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/xact.h"
 #include "storage/fd.h"
 #include "tcop/pquery.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 #include "crypto.h"
 #include "key_file.h"
@@ -30,6 +32,7 @@ typedef enum KeyState
 
 static char *pat_secret_key_file = NULL;
 static KeyState key_state = KEY_NOT_READ;
+static TimestampTz tried_by; /* the statement that read the file last, by its start */
 static bool defining_setting = false;
 
 /* What is wrong with the file, by elevel; the statement and its context may hold a token. */
@@ -172,7 +175,12 @@ pat_key_file_ready(int elevel)
 	if (key_state == KEY_LOADED)
 		return true;
 	if (key_state == KEY_UNUSABLE && elevel < ERROR)
-		return false;
+	{
+		if (tried_by == GetCurrentStatementStartTimestamp())
+			return false;
+		elevel = DEBUG5;
+	}
+	tried_by = GetCurrentStatementStartTimestamp();
 	key_state = load_key(elevel) ? KEY_LOADED : KEY_UNUSABLE;
 	return key_state == KEY_LOADED;
 }
