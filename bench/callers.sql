@@ -1,37 +1,39 @@
 -- Callers of each kind, for what their credentials cost. The public keys and the tokens signed with
 -- their private halves (which nobody has kept) were made once:
 --   openssl genpkey, openssl dgst -sha256 -sign over header.payload; header {"alg","typ":"JWT","kid"},
---   payload {"sub":"bench-jwt","exp":32472144000}, which is in the year 2999; ES256: r and s as 64 bytes.
+--   payload {"sub":"bench-jwt","iat":1600000000,"exp":32472144000}, from 2020 to the year 2999; ES256: r and s as 64 bytes.
 
 SELECT pat_create_account('bench-jwt', root_role => 1);
+-- older than the tokens
+UPDATE pat_account SET created_at = '2020-01-01 00:00+00' WHERE username = 'bench-jwt';
 SELECT pat_add_jwt_key('bench-hs256', 'HS256', repeat('b', 32));
 SELECT pat_add_jwt_key('bench-rs256', 'RS256', '-----BEGIN PUBLIC KEY-----
-MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAsZAsHxM7l0JuCPRY58gz
-dCEt06IbRlm7n/QSWMXwGRrnOI/JVsqr5rCb7ezv5QbfadR0i236cXlfvTY/mdbd
-pM1eJGeytTl3qDnlXIK0ssQJgLa2B0oJVnbFPwvxFYflp/QnGfqED/0SHhFTN9ec
-ylMCZM4M7AZKJA/wffBsfVTg9PU4dfwNuEnys0WipHXpz3ZJWOPZ6LXoWL23+ZBx
-a4R+db0WeCzWb6Z2KV8dWNttyzhXIct+NGtSRaWz9Jge/aAUqVTkx/oynQaYZMpm
-ppyzqGomT/7QMn7gtVso+Cv4WF32UZGQgPVihNX+I+tAl/WUx7cTznLTqzIuUNw1
-rwIDAQAB
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA20b7qKddCl8Bb+UKdXzl
+5vu+m1ZKlbiWOiY0Ph0UWU6wLxdTqDeBnKYAkoMnmmyh2qSOD+NlRkEqTrlX8JIU
+M+NLV0ShmkHA1SUOyi3hJyBMWGRc2HGbZ4k81s42b9SiSUegQT0Iqe+HfmSMbzbo
+uymntjIGJLMWvVqTjsQntXmiK/LZUAw8JoVcVKgsbllehg++GfG4hC2QtQFPxU3Q
+lZZv3sdkfG05xOFomzvfbN8AV4pVgnZvdpmX3otwK8aKJfGTF/zlQcrPavtQOwNC
+mFsjkpyc4aP4p2+6zBoKbWA4bBdUFDxsa5DRKhSvICeLzqittsArJwZPkfu6I1yB
+5QIDAQAB
 -----END PUBLIC KEY-----');
 SELECT pat_add_jwt_key('bench-es256', 'ES256', '-----BEGIN PUBLIC KEY-----
-MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEkEoHZvOJZPK+by6uNZytmzTOksoF
-F2dFyWjc+E4ZdP7Y8OLMUxBcXuyINm0oCUJyqsT/9kD+FxNwsspHrLWRMw==
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYD5bhvs2USCGtOgPvI97/x2We7Tg
+5CkRsGlsthJ1+p55ZY9MI6w2Mcj4u2TDl7IHFq6kThfPASpyUBXDcVmhgA==
 -----END PUBLIC KEY-----');
 
 CREATE TABLE bench_credential (kind text, credential text);
 INSERT INTO bench_credential VALUES
     ('opaque token', '*:*.bench-admin'),
-    ('JWT HS256', pat_jwt_sign('{"sub":"bench-jwt","exp":32472144000}', repeat('b', 32))),
+    ('JWT HS256', pat_jwt_sign('{"sub":"bench-jwt","iat":1600000000,"exp":32472144000}', repeat('b', 32))),
     ('JWT RS256', 'eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImJlbmNoLXJzMjU2In0.eyJzdWIiOiJiZW5jaC1qd3QiLC'
-    'JleHAiOjMyNDcyMTQ0MDAwfQ.DshoOCjI-8hG0NhlXm-lQB5aisRBVOzmK5lrAAJMdvH5Am8mv07Ym4LjxM8wfZIZ_'
-    'z-kog_W_COFIbPDGEAl-DIXXYrhGa8aXD1x8rZBikG-mb70CbKdU7TZtjr6t_oMD0rTulOxUR6VrDnHxVbUArqHwHv'
-    'ReiHxEMXopi3qtDUsC8ERETYWjrVEvNMX5zBkWeqrMWxApaNFNhqEFSviL_9zpdGY7CzgmOmYwgFfdbkc5GFit7J1W'
-    'zJW8ugIKIJDl-unGhopSHoTdH_DiZN8WWKT8CiFDUNZfyvzVWOXEhZ-xJk1G7kHEhdOzIXnRljfx3kIpsAKRGPyVsk'
-    'D3OHxtw'),
+    'JpYXQiOjE2MDAwMDAwMDAsImV4cCI6MzI0NzIxNDQwMDB9.xFFEJdXxbg60YHSV4UetEOCnaxZvnXel27R4IIyxGRM'
+    'a04A4C_UH03dJCjRF1lUirT6A-7y8w1p6IwmT1BLPwSz_5CT3UvsieWiw2WFqPp5qe9AcIyO0LNtWsHNecrXXDZgMW'
+    'ehOPZMXPxqtRFnKFF6oiewqRabTWi2pVrqj-DJb9T15TgAnugb2czR6udUAnrXGL1jLM722BfQMJ-q7wXV7HRmpkRI'
+    'ODdipkWQla5uSfLLP9_lmbepQlRGgOqW6TawQtsb4xjxQ2xQu482jArci5XbPOrxWcJVvkNiDcpg05OnPf7DPKsG4J'
+    'VkA_UINL5vXAxv2k2bFroIETAfMnQ'),
     ('JWT ES256', 'eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImJlbmNoLWVzMjU2In0.eyJzdWIiOiJiZW5jaC1qd3QiLC'
-    'JleHAiOjMyNDcyMTQ0MDAwfQ.rq1HQW3520TVTbdmb4KrxI_2U9w06I_hdIJz179_cs8ZRSickbXg85WNKbAERu6R3'
-    'bWYZBYre39Pdly2o2P--g');
+    'JpYXQiOjE2MDAwMDAwMDAsImV4cCI6MzI0NzIxNDQwMDB9.4l8rRIsul3L25xFIwY-Xva--AD5cB-7y2Mgiyipfjk8'
+    'Rsuc4Fqv2ONsU7q2mnkMoqYaJEEp0XX4D3w0FcHcH4Q');
 
 CREATE FUNCTION bench_caller_microseconds(kind text, calls integer)
     RETURNS double precision LANGUAGE plpgsql AS

@@ -67,16 +67,28 @@ pat_seal_set_key(const uint8 key[PAT_KEY_LEN])
 	misfit_reported = false;
 }
 
-void
-pat_seal(int32 id, const void *text, size_t len, uint8 *sealed)
+#define ROW_LEN (2 * sizeof(uint32) + PAT_HASH_LEN)
+
+static void
+write_row(const PatSealedRow *row, uint8 associated[ROW_LEN])
 {
-	uint32 row = pg_hton32((uint32) id);
+	uint32 ids[2] = {pg_hton32((uint32) row->id), pg_hton32((uint32) row->account_id)};
+
+	memcpy(associated, ids, sizeof(ids));
+	memcpy(associated + sizeof(ids), row->hash, PAT_HASH_LEN);
+}
+
+void
+pat_seal(const PatSealedRow *row, const void *text, size_t len, uint8 *sealed)
+{
+	uint8 associated[ROW_LEN];
 	uint8 *body = sealed + PAT_NONCE_LEN;
 	int done;
 
+	write_row(row, associated);
 	must(pg_strong_random(sealed, PAT_NONCE_LEN) &&
 			 EVP_EncryptInit_ex(sealing, NULL, NULL, NULL, sealed) == 1 &&
-			 EVP_EncryptUpdate(sealing, NULL, &done, (uint8 *) &row, sizeof(row)) == 1 &&
+			 EVP_EncryptUpdate(sealing, NULL, &done, associated, ROW_LEN) == 1 &&
 			 EVP_EncryptUpdate(sealing, body, &done, text, (int) len) == 1 &&
 			 EVP_EncryptFinal_ex(sealing, body + len, &done) == 1 &&
 			 EVP_CIPHER_CTX_ctrl(sealing, EVP_CTRL_GCM_GET_TAG, PAT_TAG_LEN, body + len) == 1,
@@ -84,40 +96,44 @@ pat_seal(int32 id, const void *text, size_t len, uint8 *sealed)
 }
 
 static bool
-open_sealed(int32 id, const uint8 *sealed, int body_len, void *text)
+open_sealed(const PatSealedRow *row, const uint8 *sealed, int body_len, void *text)
 {
-	uint32 row = pg_hton32((uint32) id);
+	uint8 associated[ROW_LEN];
 	const uint8 *body = sealed + PAT_NONCE_LEN;
 	uint8 tag[PAT_TAG_LEN];
 	int done;
 
+	write_row(row, associated);
 	memcpy(tag, body + body_len, PAT_TAG_LEN);
 	return EVP_DecryptInit_ex(opening, NULL, NULL, NULL, sealed) == 1 &&
-		   EVP_DecryptUpdate(opening, NULL, &done, (uint8 *) &row, sizeof(row)) == 1 &&
+		   EVP_DecryptUpdate(opening, NULL, &done, associated, ROW_LEN) == 1 &&
 		   EVP_DecryptUpdate(opening, text, &done, body, body_len) == 1 &&
 		   EVP_CIPHER_CTX_ctrl(opening, EVP_CTRL_GCM_SET_TAG, PAT_TAG_LEN, tag) == 1 &&
 		   EVP_DecryptFinal_ex(opening, (uint8 *) text + body_len, &done) == 1;
 }
 
-/* Once for each loading of a key: a wrong key fits no row at all. */
+/* Once for each loading of a key: a wrong key opens no row at all. */
 static void
 report_misfit(int32 id)
 {
 	if (!misfit_reported)
-		ereport(LOG_SERVER_ONLY,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("could not open the sealed secret of token %d", id),
-				 errhint("Does pat.secret_key_file hold the key that the secret was sealed with?"),
-				 errhidestmt(true), errhidecontext(true)));
+		ereport(
+			LOG_SERVER_ONLY,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("could not open the sealed secret of token %d", id),
+			 errhint(
+				 "Either \"pat.secret_key_file\" names another key than the one that sealed it, "
+				 "or the sealed secret belongs to another row."),
+			 errhidestmt(true), errhidecontext(true)));
 	misfit_reported = true;
 }
 
 bool
-pat_unseal(int32 id, const uint8 *sealed, size_t len, void *text)
+pat_unseal(const PatSealedRow *row, const uint8 *sealed, size_t len, void *text)
 {
-	if (len >= PAT_SEAL_OVERHEAD && open_sealed(id, sealed, (int) len - PAT_SEAL_OVERHEAD, text))
+	if (len >= PAT_SEAL_OVERHEAD && open_sealed(row, sealed, (int) len - PAT_SEAL_OVERHEAD, text))
 		return true;
-	report_misfit(id);
+	report_misfit(row->id);
 	return false;
 }
 

@@ -23,19 +23,26 @@ extern void pat_sha256(const void *data, size_t len, uint8 hash[PAT_HASH_LEN]);
 /* Take the key for sealing and opening; the caller wipes its copy. */
 extern void pat_seal_set_key(const uint8 key[PAT_KEY_LEN]);
 
+/* The row that a sealed text belongs to: it opens in no other. */
+typedef struct PatSealedRow
+{
+	int32 id;
+	int32 account_id;
+	const uint8 *hash; /* secret_hash, PAT_HASH_LEN bytes */
+} PatSealedRow;
+
 /*
  * Seal len bytes into sealed, which holds len + PAT_SEAL_OVERHEAD bytes.  The
- * id is authenticated with them: a sealed text moved to another row does not
- * open there.
+ * row is their associated data: id and account as 4 bytes big-endian each, hash.
  */
-extern void pat_seal(int32 id, const void *text, size_t len, uint8 *sealed);
+extern void pat_seal(const PatSealedRow *row, const void *text, size_t len, uint8 *sealed);
 
 /*
  * Open len bytes of a sealed text into text, which holds len -
- * PAT_SEAL_OVERHEAD bytes.  False if the key, the id or any byte differs, which
- * the server log tells once for each loading of a key.
+ * PAT_SEAL_OVERHEAD bytes.  False if the key, the row or any byte differs, which
+ * the server log reports once for each loading of a key.
  */
-extern bool pat_unseal(int32 id, const uint8 *sealed, size_t len, void *text);
+extern bool pat_unseal(const PatSealedRow *row, const uint8 *sealed, size_t len, void *text);
 
 /* Most bytes of an HMAC: SHA-512's. */
 #define PAT_HMAC_MAX 64

@@ -4,10 +4,14 @@
  *
  * The order is: header, key, signature, and only then the payload.  What a
  * token may do comes from its account's role; no claim but the subject counts.
+ * A username may become another account's: by name, a token speaks only for an
+ * account that bore the name when it was issued.
  * The system account is nobody's: its name, the same everywhere, must not make
  * an administrator of whom an issuer lets choose it.
  */
 #include "postgres.h"
+
+#include <math.h>
 
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
@@ -68,7 +72,7 @@ server_text(const char *utf8)
  * account and the other for another, it names nobody.
  */
 static bool
-find_subject(const PatJsonMember *subject, PatAccount *account)
+find_subject(const PatJsonMember *subject, PatAccount *account, bool *by_username)
 {
 	PatAccount named;
 	const char *username;
@@ -86,21 +90,45 @@ find_subject(const PatJsonMember *subject, PatAccount *account)
 		return false;
 	if (by_name)
 		*account = named;
+	*by_username = !by_id;
 	return by_id || by_name;
 }
 
+/*
+ * An id is never given twice, so by id iat only has to hold where it is there.
+ * It is often cut to a second, within which the account may have been created;
+ * a name that was another's before leaves no room for that.
+ */
 static bool
-claims_hold(const PatJsonObject *payload, const PatJwtKey *key, TimestampTz now,
-			TimestampTz *expires_at)
+is_issued_to(const PatJwtTimes *times, const PatAccount *account, bool by_username)
 {
-	PatJwtTimes times;
+	double created = floor(pat_unix_seconds(account->created_at));
+	double named = Max(created, pat_unix_seconds(account->username_since));
 
-	if (!pat_jwt_read_times(payload, &times) || !times.has_expiry ||
-		!pat_jwt_is_current(&times, pat_unix_seconds(now), pat_jwt_leeway) ||
-		!pat_jwt_is_from(payload, key->issuer) || !pat_jwt_is_for(payload, key->audience))
-		return false;
-	*expires_at = pat_time_of_unix_seconds(times.expiry);
-	return true;
+	if (!by_username)
+		return !times->has_issued_at || pat_jwt_is_issued_since(times, created, pat_jwt_leeway);
+	return pat_jwt_is_issued_since(times, named, pat_jwt_leeway);
+}
+
+static bool
+claims_hold(const PatJsonObject *payload, const PatJwtKey *key, TimestampTz now, PatJwtTimes *times)
+{
+	double seconds = pat_unix_seconds(now);
+
+	return pat_jwt_read_times(payload, times) && times->has_expiry &&
+		   pat_jwt_is_current(times, seconds, pat_jwt_leeway) &&
+		   pat_jwt_is_issued(times, seconds, pat_jwt_leeway) &&
+		   pat_jwt_is_from(payload, key->issuer) && pat_jwt_is_for(payload, key->audience);
+}
+
+static bool
+find_account(const PatJsonObject *payload, const PatJwtKey *key, const PatJwtTimes *times,
+			 PatAccount *account)
+{
+	bool by_username;
+
+	return find_subject(pat_json_member(payload, key->subject_claim), account, &by_username) &&
+		   !account->is_deleted && !account->is_system && is_issued_to(times, account, by_username);
 }
 
 bool
@@ -110,13 +138,15 @@ pat_jwt_find_account(PatSlice token, const PatJwtSegments *segments, TimestampTz
 	uint8 *signature = palloc(PAT_BASE64URL_DECODED_MAX(segments->signature.len));
 	const PatJwtKey *key = find_key(segments->header);
 	PatJsonObject payload;
+	PatJwtTimes times;
 
-	return key != NULL && pat_base64url_decode(segments->signature, signature) > 0 &&
-		   pat_jwt_signature_fits(token, key->algorithm, key->key, key->key_len) &&
-		   decode_object(segments->payload, &payload) &&
-		   claims_hold(&payload, key, now, expires_at) &&
-		   find_subject(pat_json_member(&payload, key->subject_claim), account) &&
-		   !account->is_deleted && !account->is_system;
+	if (key == NULL || pat_base64url_decode(segments->signature, signature) <= 0 ||
+		!pat_jwt_signature_fits(token, key->algorithm, key->key, key->key_len) ||
+		!decode_object(segments->payload, &payload) || !claims_hold(&payload, key, now, &times) ||
+		!find_account(&payload, key, &times, account))
+		return false;
+	*expires_at = pat_time_of_unix_seconds(times.expiry);
+	return true;
 }
 
 /* pat_jwt_account(token text, at timestamptz) returns integer: null if it speaks for nobody then */

@@ -13,6 +13,8 @@
 
 #define UNIX_EPOCH_SECONDS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (double) SECS_PER_DAY)
 
+#define MICROSECOND 1e-6
+
 /* 9999-12-31T23:59:59Z */
 #define LAST_UNIX_SECOND 253402300799.0
 
@@ -46,12 +48,9 @@ read_time(const PatJsonObject *payload, const char *name, bool *present, double 
 bool
 pat_jwt_read_times(const PatJsonObject *payload, PatJwtTimes *times)
 {
-	bool has_issued_at;
-	double issued_at;
-
 	return read_time(payload, "exp", &times->has_expiry, &times->expiry) &&
 		   read_time(payload, "nbf", &times->has_not_before, &times->not_before) &&
-		   read_time(payload, "iat", &has_issued_at, &issued_at);
+		   read_time(payload, "iat", &times->has_issued_at, &times->issued_at);
 }
 
 bool
@@ -59,6 +58,18 @@ pat_jwt_is_current(const PatJwtTimes *times, double now, double leeway)
 {
 	return (!times->has_not_before || times->not_before <= now + leeway) &&
 		   (!times->has_expiry || now - leeway < times->expiry);
+}
+
+bool
+pat_jwt_is_issued(const PatJwtTimes *times, double now, double leeway)
+{
+	return !times->has_issued_at || times->issued_at <= ceil(now + leeway);
+}
+
+bool
+pat_jwt_is_issued_since(const PatJwtTimes *times, double since, double leeway)
+{
+	return times->has_issued_at && times->issued_at >= since - leeway - MICROSECOND;
 }
 
 bool

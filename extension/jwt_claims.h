@@ -18,6 +18,8 @@ typedef struct PatJwtTimes
 	double not_before;
 	bool has_expiry;
 	double expiry;
+	bool has_issued_at;
+	double issued_at;
 } PatJwtTimes;
 
 extern double pat_unix_seconds(TimestampTz time);
@@ -30,6 +32,15 @@ extern bool pat_jwt_read_times(const PatJsonObject *payload, PatJwtTimes *times)
 
 /* not_before <= now < expiry, each by leeway seconds more (RFC 7519 sections 4.1.4, 4.1.5). */
 extern bool pat_jwt_is_current(const PatJwtTimes *times, double now, double leeway);
+
+/*
+ * Of a token that was not issued later than now: issued_at is absent, or reached
+ * by leeway seconds more.  A time of issue in whole seconds may be rounded up.
+ */
+extern bool pat_jwt_is_issued(const PatJwtTimes *times, double now, double leeway);
+
+/* since <= issued_at, by leeway seconds less; a microsecond is as exact as a double is. */
+extern bool pat_jwt_is_issued_since(const PatJwtTimes *times, double since, double leeway);
 
 /* iss equals; anything if issuer is NULL. */
 extern bool pat_jwt_is_from(const PatJsonObject *payload, const char *issuer);

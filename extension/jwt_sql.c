@@ -40,10 +40,15 @@ utf8_slice(const text *value)
 	return utf8 == s.data ? s : (PatSlice){utf8, strlen(utf8)};
 }
 
-static bool
-is_hmac(PatJwtAlgorithm algorithm)
+static PatJwtAlgorithm
+hmac_algorithm(const text *name)
 {
-	return algorithm != PAT_JWT_NO_ALGORITHM && pat_jwt_family(algorithm) == PAT_JWT_HMAC;
+	PatJwtAlgorithm algorithm = pat_jwt_algorithm(text_slice(name));
+
+	if (algorithm == PAT_JWT_NO_ALGORITHM || pat_jwt_family(algorithm) != PAT_JWT_HMAC)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("algorithm must be HS256, HS384 or HS512"), errhidestmt(true)));
+	return algorithm;
 }
 
 static char *
@@ -53,31 +58,59 @@ append_base64url(char *dst, const void *src, size_t len)
 	return dst + PAT_BASE64URL_LEN(len);
 }
 
+/* What pat_jwt_read cannot take for a payload is not signed. */
+static void
+check_payload(PatSlice payload, size_t token_len)
+{
+	PatJsonObject object;
+	PatJwtTimes times;
+
+	if (token_len > PAT_CREDENTIAL_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a JSON Web Token of %zu bytes is too long", token_len),
+				 errdetail("The limit is %d bytes.", PAT_CREDENTIAL_MAX), errhidestmt(true)));
+	if (!pat_json_object_parse(payload, &object))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("payload must be a JSON object that can be read as claims"),
+			 errdetail("It has at most %d members, no name twice, is nested at most %d deep, and "
+					   "each of its escapes stands for a character.",
+					   PAT_JSON_MEMBERS_MAX, PAT_JWT_DEPTH_MAX),
+			 errhidestmt(true)));
+	if (!pat_jwt_read_times(&object, &times))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("claims \"exp\", \"nbf\" and \"iat\" must be numbers"), errhidestmt(true)));
+}
+
 /* pat_jwt_sign(payload json, secret text, algorithm text) returns text */
 Datum
 pat_jwt_sign(PG_FUNCTION_ARGS)
 {
 	PatSlice payload = utf8_slice(PG_GETARG_TEXT_PP(0));
 	PatSlice secret = utf8_slice(PG_GETARG_TEXT_PP(1));
-	PatJwtAlgorithm algorithm = pat_jwt_algorithm(text_slice(PG_GETARG_TEXT_PP(2)));
+	PatJwtAlgorithm algorithm = hmac_algorithm(PG_GETARG_TEXT_PP(2));
+	size_t mac_len = pat_jwt_hash_bits(algorithm) / 8;
+	size_t token_len;
 	char *header;
 	uint8 mac[PAT_HMAC_MAX];
 	text *token;
 	char *end;
 
-	if (!is_hmac(algorithm))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("algorithm must be HS256, HS384 or HS512"), errhidestmt(true)));
 	header = psprintf("{\"alg\":\"%s\",\"typ\":\"JWT\"}", pat_jwt_algorithm_name(algorithm));
-	token = palloc(VARHDRSZ + PAT_BASE64URL_LEN(strlen(header)) + PAT_BASE64URL_LEN(payload.len) +
-				   PAT_BASE64URL_LEN(PAT_HMAC_MAX) + 2);
+	token_len = PAT_BASE64URL_LEN(strlen(header)) + PAT_BASE64URL_LEN(payload.len) +
+				PAT_BASE64URL_LEN(mac_len) + 2;
+	check_payload(payload, token_len);
+	token = palloc(VARHDRSZ + token_len);
 	end = append_base64url(VARDATA(token), header, strlen(header));
 	*end++ = '.';
 	end = append_base64url(end, payload.data, payload.len);
 	pat_hmac(pat_jwt_hash_bits(algorithm), secret.data, secret.len, VARDATA(token),
 			 end - VARDATA(token), mac);
 	*end++ = '.';
-	end = append_base64url(end, mac, pat_jwt_hash_bits(algorithm) / 8);
+	end = append_base64url(end, mac, mac_len);
 	SET_VARSIZE(token, end - (char *) token);
 	PG_RETURN_TEXT_P(token);
 }
@@ -130,15 +163,15 @@ is_current(const PatJsonObject *payload)
 
 /*
  * pat_jwt_read(token text, secret text, algorithm text), OUT header json,
- * payload json, valid boolean: whatever is wrong makes valid false, and what
- * cannot be read null.
+ * payload json, valid boolean: whatever is wrong with the token makes valid
+ * false, and what cannot be read null.
  */
 Datum
 pat_jwt_read(PG_FUNCTION_ARGS)
 {
 	PatSlice token = text_slice(PG_GETARG_TEXT_PP(0));
 	PatSlice secret = utf8_slice(PG_GETARG_TEXT_PP(1));
-	PatJwtAlgorithm algorithm = pat_jwt_algorithm(text_slice(PG_GETARG_TEXT_PP(2)));
+	PatJwtAlgorithm algorithm = hmac_algorithm(PG_GETARG_TEXT_PP(2));
 	PatJwtSegments segments;
 	PatJsonObject header;
 	PatJsonObject payload;
@@ -159,7 +192,7 @@ pat_jwt_read(PG_FUNCTION_ARGS)
 	nulls[0] = header_text == NULL;
 	values[1] = PointerGetDatum(payload_text);
 	nulls[1] = payload_text == NULL;
-	values[2] = BoolGetDatum(header_text != NULL && payload_text != NULL && is_hmac(algorithm) &&
+	values[2] = BoolGetDatum(header_text != NULL && payload_text != NULL &&
 							 header_names(&header, algorithm) &&
 							 hmac_fits(&segments, secret, algorithm) && is_current(&payload));
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));

@@ -10,9 +10,10 @@
 
 /*
  * Is sealed storage on and its key loaded?  Reads the file at the first call
- * and after a change of the setting.  A file that cannot be used is reported
- * at elevel: ERROR for those who seal; LOG_SERVER_ONLY, once, for those who only
- * read (the path is nothing for them to see), and then false.
+ * and after a change of the setting; while it cannot be used, once in each
+ * statement.  That is reported at elevel: ERROR for those who seal;
+ * LOG_SERVER_ONLY for those who only read (the path is nothing for them to see),
+ * the first time, and then false.
  */
 extern bool pat_key_file_ready(int elevel);
 

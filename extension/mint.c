@@ -48,19 +48,25 @@ pat_token_hash(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(hash);
 }
 
-/* pat_token_seal(token_id integer, token text) returns bytea, null where sealed storage is off */
+/*
+ * pat_token_seal(token_id integer, account_id integer, token text) returns
+ * bytea, null where sealed storage is off
+ */
 Datum
 pat_token_seal(PG_FUNCTION_ARGS)
 {
-	text *token = PG_GETARG_TEXT_PP(1);
+	text *token = PG_GETARG_TEXT_PP(2);
 	size_t len = VARSIZE_ANY_EXHDR(token);
+	uint8 hash[PAT_HASH_LEN];
+	PatSealedRow row = {PG_GETARG_INT32(0), PG_GETARG_INT32(1), hash};
 	bytea *sealed;
 
 	if (!pat_key_file_ready(ERROR))
 		PG_RETURN_NULL();
+	pat_sha256(VARDATA_ANY(token), len, hash);
 	sealed = palloc(VARHDRSZ + len + PAT_SEAL_OVERHEAD);
 	SET_VARSIZE(sealed, VARHDRSZ + len + PAT_SEAL_OVERHEAD);
-	pat_seal(PG_GETARG_INT32(0), VARDATA_ANY(token), len, (uint8 *) VARDATA(sealed));
+	pat_seal(&row, VARDATA_ANY(token), len, (uint8 *) VARDATA(sealed));
 	PG_RETURN_BYTEA_P(sealed);
 }
 

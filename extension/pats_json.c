@@ -132,14 +132,17 @@ pat_append_time(StringInfo out, bool present, TimestampTz value)
 static char *
 open_secret(const PatToken *token, size_t *len)
 {
+	PatSealedRow row;
 	size_t sealed_len;
 	char *secret;
 
-	if (token->sealed == NULL || !pat_key_file_ready(LOG_SERVER_ONLY))
+	if (token->sealed == NULL || token->hash == NULL ||
+		VARSIZE_ANY_EXHDR(token->hash) != PAT_HASH_LEN || !pat_key_file_ready(LOG_SERVER_ONLY))
 		return NULL;
+	row = (PatSealedRow){token->id, token->account_id, (const uint8 *) VARDATA_ANY(token->hash)};
 	sealed_len = VARSIZE_ANY_EXHDR(token->sealed);
 	secret = palloc(sealed_len);
-	if (pat_unseal(token->id, (const uint8 *) VARDATA_ANY(token->sealed), sealed_len, secret))
+	if (pat_unseal(&row, (const uint8 *) VARDATA_ANY(token->sealed), sealed_len, secret))
 	{
 		*len = sealed_len - PAT_SEAL_OVERHEAD;
 		return secret;

@@ -20,7 +20,7 @@ DECLARE
     ends timestamptz := clock_timestamp() + interval '1 millisecond';
 BEGIN
     token := (pat_create_token(chief, 'short', ends)).secret;
-    jwt := pat_jwt_sign(json_build_object('sub', 'regress-chief', 'exp', extract(epoch FROM ends)), repeat('k', 32));
+    jwt := pat_jwt_sign(json_build_object('sub', 'regress-chief', 'iat', extract(epoch FROM now()), 'exp', extract(epoch FROM ends)), repeat('k', 32));
     WHILE clock_timestamp() < ends + interval '1 millisecond' LOOP
     END LOOP;
 END

@@ -4,8 +4,10 @@ BEGIN;
 \set ON_ERROR_ROLLBACK on
 SET LOCAL TIME ZONE 'UTC';
 
--- RFC 7515, A.1 (HS256; also RFC 7519, 3.1), A.2 (RS256), A.3 (ES256), with their own keys
+-- RFC 7515, A.1 (HS256; also RFC 7519, 3.1), A.2 (RS256), A.3 (ES256), signed with their own keys;
+-- their payload has "iat":0 besides, without which it may name nobody by username
 SELECT pat_create_account('joe') AS joe \gset
+UPDATE pat_account SET created_at = '1970-01-01 00:00+00' WHERE id = :joe;
 SELECT pat_add_jwt_key('A.1', 'HS256', '\x0323354b2b0fa5bc837e0665777ba68f5ab328e6f054c928a90f84b2d2502ebf'
     'd3fb5a92d20647ef968ab4c377623d223d2e2172052e4f08c0cd9af567d080a3'::bytea, subject_claim => 'iss');
 SELECT pat_add_jwt_key('A.2', 'RS256', '-----BEGIN PUBLIC KEY-----
@@ -24,17 +26,17 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV7
 CREATE TEMP TABLE example (name text, header text, payload text, signature text);
 INSERT INTO example VALUES
     ('A.1', 'eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9',
-     'eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ',
-     'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'),
+     'eyJpc3MiOiJqb2UiLA0KICJpYXQiOjAsDQogImV4cCI6MTMwMDgxOTM4MCwNCiAiaHR0cDovL2V4YW1wbGUuY29tL2lzX3Jvb3QiOnRydWV9',
+     'TSCCfumS5kFvg65dQh8sTf7VV5gX6ue-kwKX6dTPECw'),
     ('A.2', 'eyJhbGciOiJSUzI1NiJ9',
-     'eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ',
-     'cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujG'
-     'bds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K'
-     '0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6'
-     'LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw'),
+     'eyJpc3MiOiJqb2UiLA0KICJpYXQiOjAsDQogImV4cCI6MTMwMDgxOTM4MCwNCiAiaHR0cDovL2V4YW1wbGUuY29tL2lzX3Jvb3QiOnRydWV9',
+     'SRj7d8ptZsPZSGZJFe7nP9K8cONGleQifZthrDQ593IelhGaK2GMOtnaV-yXnH5zLboJlWsnUpQUzFIml0eMg3KadU0_Ulkh'
+     'KJQZAQMudYBleGsD4S5HftTYFIKt6k6Gy_ExuHJebxRkaRx_xfAYAp6exe7IPbnAQtPbmOQS1cBDSMdaLlyecryFqTAPzlGP'
+     'qkbRGgLpexjTSRuIh3V4RNQl5oNyvkc485uhf6lxE2FlH4RLa9R70UMFlrR4aCM0xAwT2C-iMlFnRfgGdIb-jWUOH0L24Dl0'
+     'TkFiEjmpmmuX6dvgKbOzSfHC5t8JO2bCCJq5HJKQQcEX7RZTTSnDkQ'),
     ('A.3', 'eyJhbGciOiJFUzI1NiJ9',
-     'eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ',
-     'DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q');
+     'eyJpc3MiOiJqb2UiLA0KICJpYXQiOjAsDQogImV4cCI6MTMwMDgxOTM4MCwNCiAiaHR0cDovL2V4YW1wbGUuY29tL2lzX3Jvb3QiOnRydWV9',
+     'csT5C097ie0zlnnPBAJ8YJEilGhWtSYrWnqfRzRFj5D55Mr45DxNUVK7ZW9C-6JLIqvP4QOIjzfP3weRRfZZKA');
 
 -- 'exp' is 2011-03-22 18:43 UTC
 SELECT name, at, pat_jwt_account(concat_ws('.', header, payload, signature), at) = :joe AS joe
@@ -71,77 +73,81 @@ SELECT pat_create_account('regress-viewer') AS viewer \gset
 SELECT pat_create_account(NULL, root_role => 2, is_service => false) AS nameless \gset
 SELECT pat_create_account('4711') AS number \gset
 SELECT pat_create_account('jürgen-☃') AS snow \gset
+-- all older than the tokens, which are from 2020: when a token must have been issued is jwt_issued's
+UPDATE pat_account SET created_at = '1970-01-01 00:00+00' WHERE id IN (:bot, :viewer, :nameless, :number, :snow);
 SELECT id AS t FROM pat_create_token(:viewer, 'x', NULL, 'user:regress-viewer', '2020-01-01 00:00+00') \gset
 
 CREATE TEMP TABLE key (algorithm text, pem text, token text);
 -- Made for this test: openssl's genrsa and ecparam for keys, and for each a token of a header with its
--- algorithm and kid and the payload {"sub":"regress-bot","exp":32472144000}, the year 2999.
+-- algorithm and kid and the payload {"sub":"regress-bot","iat":1600000000,"exp":32472144000}: from 2020 to the year 2999.
 INSERT INTO key VALUES
     ('RS256', '-----BEGIN PUBLIC KEY-----
-MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA0iXp/1O/yR1sDIaL0y7i
-lOimKm8OWsCW9iFbsuVSHsff664AJ9ezaGDQIO/LsMYXQB0su+uDPlWMueopUtR0
-deqEqKvzrjyk1mfu3GiXnqjTbqsQxf13iuzAy7TtUwGBy0SYQ8Aw411ahLZ3fuQc
-GU21LL2vJ8H58J98qIvZej/zD/OfONXag8/Jy4VhWg5tHjBNsNq9OHC1wuI2r3WJ
-5gtWyVUr016aimw7s2xJGP6fhtfdGsaZFdBsw/AySFoCW9YWl/2x3PLSzteWFYde
-Qk1n6Nf4RmYwRJ3bIvfskRoqh8x79E7Ckf703uI/X2NYo7hSW9v6XvwZW0/almlS
-awIDAQAB
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA0gloznL5S3waZorfVGSg
++Nhm9ZtpzGLscsDSYapDuLFzgG6P3b1cd6sJm+iqa7jswoVNmWv+/Y3Sf7Msp0b/
+mST7XfaqWTRcxJC1WBtOxYheBM8aZR16pFCnUWblW29f5xCIiqyu5GhDDLjJCkS/
+z/WBZgCwVOLyPDhW+j3Rot6JhZOZg0AHoKb9PoeQP9qVfgsiMaMk0gMYuYuLD0Jp
+T0dua8SZiSzzk/cyy2yAL5LlN8YgDEkQT3a2WK9zdQKFnzR/ncz3cxQBCFV/ShCK
+rMA+OyHfYDe9EWAj61RqUwhGszEALc0Jz4yZcpSsyZgKRd4hfBN72OvEs+aB5dR5
+IwIDAQAB
 -----END PUBLIC KEY-----',
-     'eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InJzMjU2In0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImV4cCI6MzI0NzIx'
-     'NDQwMDB9.X1m-RLCHpJaRY-ll8WdFh1O5ArNw-zlkI6M_4cCOVZM8813TbA6urY0DiP2XooPa_LqwP4EA98opVcjFDmaHVKQgHn_'
-     'bJdFwIJ_wQS5Ot1ckvwJtZhn2Dzf5E0HZy3oOGaWHM4wsQvweJeo3pa9DNED04ONNzcOE3GuMn26oHaZi2wubZAmeSuxgQgPcO6x'
-     'Sig5BB24zLKr_QwsCf1s96KScyHl3yXNUAxX3L4i1jM92ijG0i6i0KGPiajZh-V_Z2a77rjJOcKjtNPVMPaYwSG_8WozYamtVe8W'
-     'dGDCiii46TkzHMr1LCX1DMSTQXfZuVgxL4dAb8YbMK6fotEVjxw'),
+     'eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InJzMjU2In0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImlhdCI6MTYwMDAw'
+     'MDAwMCwiZXhwIjozMjQ3MjE0NDAwMH0.WRjRcM7F3jngwgMq2xXNaYCJdUez4h4yot-W5DYHUlBZ0U_SOs7HF0fVKipS-1sSBtiO'
+     'Kxrz3xsCE-B_9EUNDM8aJQj8AHxrrwbLakeHHGrvQ16LLYQCc_uCHgt41kg4yQZmXQ1njyr-y8LxnbHUoOvw1C2dSsWIcF_cE4Yb'
+     'NC9OYR2ur3U7NcDG9An2MVXNkwrg-cC4JgDPehyDLeC3s777VUar1lmmQopWKmEa-zS62eEvHhiVvXi1pWo8ZyY71mz8znmRVUyf'
+     '5GyPYnOto1icbJwm9xSdaydBvv4VtuJi_2hKDVKkx1HMZ2wfj6h1sNLmg34Op9LySDKhxwCHNg'),
     ('RS384', '-----BEGIN PUBLIC KEY-----
-MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA0iXp/1O/yR1sDIaL0y7i
-lOimKm8OWsCW9iFbsuVSHsff664AJ9ezaGDQIO/LsMYXQB0su+uDPlWMueopUtR0
-deqEqKvzrjyk1mfu3GiXnqjTbqsQxf13iuzAy7TtUwGBy0SYQ8Aw411ahLZ3fuQc
-GU21LL2vJ8H58J98qIvZej/zD/OfONXag8/Jy4VhWg5tHjBNsNq9OHC1wuI2r3WJ
-5gtWyVUr016aimw7s2xJGP6fhtfdGsaZFdBsw/AySFoCW9YWl/2x3PLSzteWFYde
-Qk1n6Nf4RmYwRJ3bIvfskRoqh8x79E7Ckf703uI/X2NYo7hSW9v6XvwZW0/almlS
-awIDAQAB
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA0gloznL5S3waZorfVGSg
++Nhm9ZtpzGLscsDSYapDuLFzgG6P3b1cd6sJm+iqa7jswoVNmWv+/Y3Sf7Msp0b/
+mST7XfaqWTRcxJC1WBtOxYheBM8aZR16pFCnUWblW29f5xCIiqyu5GhDDLjJCkS/
+z/WBZgCwVOLyPDhW+j3Rot6JhZOZg0AHoKb9PoeQP9qVfgsiMaMk0gMYuYuLD0Jp
+T0dua8SZiSzzk/cyy2yAL5LlN8YgDEkQT3a2WK9zdQKFnzR/ncz3cxQBCFV/ShCK
+rMA+OyHfYDe9EWAj61RqUwhGszEALc0Jz4yZcpSsyZgKRd4hfBN72OvEs+aB5dR5
+IwIDAQAB
 -----END PUBLIC KEY-----',
-     'eyJhbGciOiJSUzM4NCIsInR5cCI6IkpXVCIsImtpZCI6InJzMzg0In0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImV4cCI6MzI0NzIx'
-     'NDQwMDB9.FqpLIwJvgNGfrjn8YJLD7v6CpDVU7A6exGzLXzLH4gwflfSYi8C0Cb4ufqv0LEpuIUuy7JuyFDDbdjuS5HyGFpmrPFE'
-     'j91-3YZvBGsn0Hj_z0v3Cw0PMX_at4i92quFKFOxovNuwT8yxYN42p9xrjyFrlp6eEmsKH8AZmIffZvd6pFNCMyiWrJ8m4OC2_8_'
-     '6K-168PMbxwIpbQHXbBFOzhgnXLYCsPRPKIyWLDQdBvp9K3_pMIimePoA38DTd8kIQTCEX5FbXEQrI1lvjiVRYglD69kDSJUyrCv'
-     'Tp7BCFj_q3Euq3LSasdGiTV-YiuyZQS0b1fnNCRwBbykz0YIBLw'),
+     'eyJhbGciOiJSUzM4NCIsInR5cCI6IkpXVCIsImtpZCI6InJzMzg0In0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImlhdCI6MTYwMDAw'
+     'MDAwMCwiZXhwIjozMjQ3MjE0NDAwMH0.QOhmvLqvgVHN_q8Hyj1nysrZyabxMjS_aAI17HjiRUgnopO7_jiWLyRqjKpte4UTrnjc'
+     '_UVgNqBQ8LWTVEIhKudT7ykiEV8hlIo1yIqms01oUpT9dm8j-T79Kn6oF-UXIcXEje1suvjZrWTGVRNtHCAh60M6ZKLEUIRgN6Ub'
+     'f1PTc8Y3FpJXoQ7gbQBZ_lH_Hwejsa5rQ1FrKC-OS-VOeJRZ4UBynqwmTqQSS6Ljw_8qh5Dhuz53GpcfkoCALBvEnS_xepFfXI12'
+     'yxdcNSzUBptoph7cRNcstRp74Ksuqx4HeRABkF2qIHku961ORZvdru2Sux7JqYydYqTMFLlXng'),
     ('RS512', '-----BEGIN PUBLIC KEY-----
-MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA0iXp/1O/yR1sDIaL0y7i
-lOimKm8OWsCW9iFbsuVSHsff664AJ9ezaGDQIO/LsMYXQB0su+uDPlWMueopUtR0
-deqEqKvzrjyk1mfu3GiXnqjTbqsQxf13iuzAy7TtUwGBy0SYQ8Aw411ahLZ3fuQc
-GU21LL2vJ8H58J98qIvZej/zD/OfONXag8/Jy4VhWg5tHjBNsNq9OHC1wuI2r3WJ
-5gtWyVUr016aimw7s2xJGP6fhtfdGsaZFdBsw/AySFoCW9YWl/2x3PLSzteWFYde
-Qk1n6Nf4RmYwRJ3bIvfskRoqh8x79E7Ckf703uI/X2NYo7hSW9v6XvwZW0/almlS
-awIDAQAB
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA0gloznL5S3waZorfVGSg
++Nhm9ZtpzGLscsDSYapDuLFzgG6P3b1cd6sJm+iqa7jswoVNmWv+/Y3Sf7Msp0b/
+mST7XfaqWTRcxJC1WBtOxYheBM8aZR16pFCnUWblW29f5xCIiqyu5GhDDLjJCkS/
+z/WBZgCwVOLyPDhW+j3Rot6JhZOZg0AHoKb9PoeQP9qVfgsiMaMk0gMYuYuLD0Jp
+T0dua8SZiSzzk/cyy2yAL5LlN8YgDEkQT3a2WK9zdQKFnzR/ncz3cxQBCFV/ShCK
+rMA+OyHfYDe9EWAj61RqUwhGszEALc0Jz4yZcpSsyZgKRd4hfBN72OvEs+aB5dR5
+IwIDAQAB
 -----END PUBLIC KEY-----',
-     'eyJhbGciOiJSUzUxMiIsInR5cCI6IkpXVCIsImtpZCI6InJzNTEyIn0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImV4cCI6MzI0NzIx'
-     'NDQwMDB9.DRZgqFSs9_Q3wifU-WzzgAlbiGjIDBR6z-ds2aA0MrLk6-sTxOKcrNBQEho6jpWBirsdsJiSWHMrIPYVSawQOko4og5'
-     'ETdoC5R_Awkp9D5DAIObEBkdABrtFFCbImfTqOTu2ejLX5R8IAoUOyCDbOAF3OenTo9hHFnM7ejSYjSH_dqeVFUZBdt5J7sTjZ3l'
-     'dbOenyl3IBTAUHN5KUxhRbvnMWU_xylmXl5qQDsbOeL5eh3X24VPDDf4rX29JcfzFC4tKENwyNv3wYY_GrrY5vHKo7Qfd4gByKna'
-     'rkb8GE9hWqS9V6LH5qn0UAsbQ4SUHDZqSAuwSDqBVvk5UUWZvYA'),
+     'eyJhbGciOiJSUzUxMiIsInR5cCI6IkpXVCIsImtpZCI6InJzNTEyIn0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImlhdCI6MTYwMDAw'
+     'MDAwMCwiZXhwIjozMjQ3MjE0NDAwMH0.r1LXZixP6YzLSHXB1IkdENv3h814MccJWmUePLAmXD0Tb-fLFa_rLwHJRLlkYLZD5Wws'
+     'yYc9E3Fm2s4WSQfP_T3QycB1-3t8pvaqJCgQjcL_ShLawrgWay8GQWHjp5DcMQN9MIsdNTNvquidaiFTyEA0iOOkN5d0rjo7h8p2'
+     'nFSjUCefJKSnhpQXCBNJ99Ty7xjFCkMTaCG_qkwH5psrXdAANKAxhzmrF5t3L7Cw9tVa1oYVjKxbwrd0L74J31mb7Q5L9mC4h6LO'
+     'Ct332l0Tp05QBRXdYR1KW24k6UsBzlUmbnY_46oCewXAti0rRc56jjKrPbhctVsRo3arTjhqbw'),
     ('ES256', '-----BEGIN PUBLIC KEY-----
-MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEBFGPZ+h7DgFOleLgLcpIdL69/TWV
-2T6LJXpOc0kYYIy03JIqQymNyJA7ZA3vprE/qM7m8b/KH78x29kwiGzy1A==
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEH+ZXEQ1FnilaG+8uueEAanxJG6AE
+w1rL7zHhKemBIvxyV+pSsLKCOMqwkYS5q8HHgSYUcr1k4yzA9KMor9sl5A==
 -----END PUBLIC KEY-----',
-     'eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImVzMjU2In0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImV4cCI6MzI0NzIx'
-     'NDQwMDB9.JFGYIXQyUGVA8M6qXkL4fWuoS1yc0O3NG93bbPlfGlXH7priYRJL4_9QcV3Fpx8ZwcY1D5MZ42LDAOdYwdI9dw'),
+     'eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImVzMjU2In0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImlhdCI6MTYwMDAw'
+     'MDAwMCwiZXhwIjozMjQ3MjE0NDAwMH0.MepZZSCdUkeSZtg-lbsAO80ch-utV7o54BlAjQ2HLTZmw9Bi6cmLgzBAmPgRB8dyYimP'
+     '-roNjv1v0pXW22LqFg'),
     ('ES384', '-----BEGIN PUBLIC KEY-----
-MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEwNRSM3OKLNSuYQTEVSsjg6EekSTUWEh0
-ddyBPntSOc8QwHpYoZMAFHzmNVQuwiOHK5LAz5+tXo+LFCrQjItTBbxd87iDkclH
-jtQyytx79HL8emRHncPANcGWR1lmpTpD
+MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEl26ThANF9PCbKTaer4N2m+6IzygQVL6Y
+Th4dF6rA2yZKxAbds4o8zLgf6K4mPZ0T8rWH52+EAA6jBbkp0tu/xsldPyQziByn
+5GDh1aKhcxBlW37f9jydgC3FItL/JUVR
 -----END PUBLIC KEY-----',
-     'eyJhbGciOiJFUzM4NCIsInR5cCI6IkpXVCIsImtpZCI6ImVzMzg0In0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImV4cCI6MzI0NzIx'
-     'NDQwMDB9.6SAIzaVx1l7g8DSJ1gQMWkGfWIu5pwKO71sApkOgBgX-uo3oz6U5V_xYki7aMMUA5hfq8M0gq9z0ByVqFwSNqdcDRCa'
-     'HOFRUgYyxL-yVaCh8OlYrgsXbosD3CDvwKgiF'),
+     'eyJhbGciOiJFUzM4NCIsInR5cCI6IkpXVCIsImtpZCI6ImVzMzg0In0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImlhdCI6MTYwMDAw'
+     'MDAwMCwiZXhwIjozMjQ3MjE0NDAwMH0.oejMwIDxGrNfMGt-klTgmCmR2CGYi7HbuJyuWqV5HwiVTaXPSR467aCnW84W-MDejydW'
+     'Xl3S82dgPNLQCweTBUzRzzIeW7bE7JhmMzOrP9Lm20OSAyZPC2nBWfKSQxFe'),
     ('ES512', '-----BEGIN PUBLIC KEY-----
-MIGbMBAGByqGSM49AgEGBSuBBAAjA4GGAAQBl5+LgBG4SPTeO+pftMnbxpunLPnO
-WmZuZTJYu9nMGZZX+nfYaqd5/kG2sqUVgvhmFpaAaWcjcW1O8cjRQf6xqNYBGH+X
-LoBwPHxtGK6Q7RRywgLGEIXOgPta2ZlYmnTqQvKEKuBlTx0+BZtMIKKEH4yt5576
-VaZOEREln/qez4J/wJ8=
+MIGbMBAGByqGSM49AgEGBSuBBAAjA4GGAAQBu/FdM+3q2GDn9DekkHBKgKFJyWvy
+7Ykhdi4QV3HOuj8keFFVJk2adsuQYNzdhzyF6t2sqI2XNMqSXiz2gC5LeGwAXbwz
+ceu4CtNX1ctD3+nNTgCjV8hA/8lka0RmIlzQCGe/YYL7AHEZF84rLvBMZoyXtEJB
+awQw9qHZcKG4qO8xMl8=
 -----END PUBLIC KEY-----',
-     'eyJhbGciOiJFUzUxMiIsInR5cCI6IkpXVCIsImtpZCI6ImVzNTEyIn0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImV4cCI6MzI0NzIx'
-     'NDQwMDB9.AEQEj8E0x92ygf8K-4lPp3HdGIjdxSNIefmyU_2YuzsLyCs-Zt5PGucv4IreR0CnvJsmQDV_dy-puL5Wze8ldNqKAbn'
-     'nJwBWDTxmvFNF2CNvjD9Bm1tZ2lYfPk1noIc-yeaZsZLUMqESOLjWJi0AHtICL27kf3ex53qzyBXqlIUP3S69');
+     'eyJhbGciOiJFUzUxMiIsInR5cCI6IkpXVCIsImtpZCI6ImVzNTEyIn0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImlhdCI6MTYwMDAw'
+     'MDAwMCwiZXhwIjozMjQ3MjE0NDAwMH0.AVCQZ5pscr1SMJQOruYETskLu8dB8Wg_H_6Qgf8gtHrRflPMbXYpQhWxkfLGNQjEkPBn'
+     '7-81M9tElC2_aztAk2vTAKPt6JYitWdIkxV_L1isfwvqrXEJf8RFnrlG_CqCSmF2_6BkvbFWkxwlpaSLqfXuicreaffsy5XI5q9a'
+     'NjRkrjJU');
 SELECT pat_add_jwt_key(lower(algorithm), algorithm, pem) FROM key;
 SELECT algorithm, c.account_id = :bot AS bot, c.username, c.is_service, c.permissions, c.token_id, c.expires_at
 FROM key, pat_caller(token) AS c;
@@ -173,36 +179,39 @@ SELECT pat_add_jwt_key('hs', 'HS256', 'a secret of thirty-two bytes, so');
 SELECT pg_temp.jwt('{"sub":1}', '{"alg":"HS256","typ":"JWT"}') = pat_jwt_sign('{"sub":1}', 'a secret of thirty-two bytes, so') AS same;
 
 -- who is meant: an id as number or text, or a username
-SELECT subject, pg_temp.who(format('{"sub":%s,"exp":32472144000}', subject))
+SELECT subject, pg_temp.who(format('{"sub":%s,"iat":1600000000,"exp":32472144000}', subject))
 FROM unnest(ARRAY['"regress-bot"', '"\u0072egress-bot"', '"jürgen-☃"', '"j\u00fcrgen-\u2603"', '"4711"', '"Regress-Bot"', '" regress-bot"',
                   '"unleash_system_user"', '"-1337"', '-1337', '"unknown"', '""']) AS subject;
-SELECT pg_temp.who(format('{"sub":%s,"exp":32472144000}', :bot)) AS number, pg_temp.who(format('{"sub":"%s","exp":32472144000}', :bot)) AS text,
-       pg_temp.who(format('{"sub":"%s","exp":32472144000}', :nameless)) AS nameless,
-       pg_temp.who(format('{"sub":%s.0,"exp":32472144000}', :bot)) AS fraction, pg_temp.who(format('{"sub":%se0,"exp":32472144000}', :bot)) AS exponent,
-       pg_temp.who(format('{"sub":"0%s","exp":32472144000}', :bot)) AS zero, pg_temp.who(format('{"sub":"+%s","exp":32472144000}', :bot)) AS sign,
-       pg_temp.who(format('{"sub":%s,"exp":32472144000}', :bot + 4294967296)) AS too_large;
+SELECT pg_temp.who(format('{"sub":%s,"iat":1600000000,"exp":32472144000}', :bot)) AS number, pg_temp.who(format('{"sub":"%s","iat":1600000000,"exp":32472144000}', :bot)) AS text,
+       pg_temp.who(format('{"sub":"%s","iat":1600000000,"exp":32472144000}', :nameless)) AS nameless,
+       pg_temp.who(format('{"sub":%s.0,"iat":1600000000,"exp":32472144000}', :bot)) AS fraction, pg_temp.who(format('{"sub":%se0,"iat":1600000000,"exp":32472144000}', :bot)) AS exponent,
+       pg_temp.who(format('{"sub":"0%s","iat":1600000000,"exp":32472144000}', :bot)) AS zero, pg_temp.who(format('{"sub":"+%s","iat":1600000000,"exp":32472144000}', :bot)) AS sign,
+       pg_temp.who(format('{"sub":%s,"iat":1600000000,"exp":32472144000}', :bot + 4294967296)) AS too_large;
 -- an id that is another's username names nobody; one that is the account's own username is fine
 SELECT pat_create_account(:'bot') AS impostor \gset
-SELECT pg_temp.who(format('{"sub":"%s","exp":32472144000}', :bot)) AS ambiguous, pg_temp.who(format('{"sub":%s,"exp":32472144000}', :bot)) AS number;
+UPDATE pat_account SET created_at = '1970-01-01 00:00+00' WHERE id = :impostor;
+SELECT pg_temp.who(format('{"sub":"%s","iat":1600000000,"exp":32472144000}', :bot)) AS ambiguous, pg_temp.who(format('{"sub":%s,"iat":1600000000,"exp":32472144000}', :bot)) AS number;
 UPDATE pat_account SET username = id::text WHERE id = :impostor;
-SELECT pg_temp.who(format('{"sub":"%s","exp":32472144000}', :impostor)) = :'impostor' AS own_id;
--- a deleted account is nobody, and its username may be another's
+SELECT pg_temp.who(format('{"sub":"%s","iat":1600000000,"exp":32472144000}', :impostor)) = :'impostor' AS own_id;
+-- a deleted account is nobody, nor is another one that bears its username the account that the token was issued for
 SELECT pat_create_account('regress-gone') AS gone \gset
+UPDATE pat_account SET created_at = '1970-01-01 00:00+00' WHERE id = :gone;
+SELECT pg_temp.who('{"sub":"regress-gone","iat":1600000000,"exp":32472144000}') AS name;
 SELECT pat_delete_account(:gone);
-SELECT pg_temp.who('{"sub":"regress-gone","exp":32472144000}') AS name, pg_temp.who(format('{"sub":%s,"exp":32472144000}', :gone)) AS id;
+SELECT pg_temp.who('{"sub":"regress-gone","iat":1600000000,"exp":32472144000}') AS name, pg_temp.who(format('{"sub":%s,"iat":1600000000,"exp":32472144000}', :gone)) AS id;
 SELECT pat_create_account('regress-gone') IS NOT NULL AS again;
-SELECT pg_temp.who('{"sub":"regress-gone","exp":32472144000}') AS name, pg_temp.who(format('{"sub":%s,"exp":32472144000}', :gone)) AS id;
+SELECT pg_temp.who('{"sub":"regress-gone","iat":1600000000,"exp":32472144000}') AS name, pg_temp.who(format('{"sub":%s,"iat":1600000000,"exp":32472144000}', :gone)) AS id;
 
 -- what a token may do comes from the account's role, whatever the token says
-SELECT permissions FROM pat_caller(pg_temp.jwt('{"sub":"regress-viewer","exp":32472144000,"permissions":["ADMIN"],"role":"ADMIN","root_role":1}'));
-SELECT pat_list_for_service_account(:viewer, pg_temp.jwt('{"sub":"regress-viewer","exp":32472144000,"permissions":["ADMIN"]}'));
-SELECT json_array_length(pat_list(pg_temp.jwt('{"sub":"regress-viewer","exp":32472144000}')) -> 'pats') AS own;
+SELECT permissions FROM pat_caller(pg_temp.jwt('{"sub":"regress-viewer","iat":1600000000,"exp":32472144000,"permissions":["ADMIN"],"role":"ADMIN","root_role":1}'));
+SELECT pat_list_for_service_account(:viewer, pg_temp.jwt('{"sub":"regress-viewer","iat":1600000000,"exp":32472144000,"permissions":["ADMIN"]}'));
+SELECT json_array_length(pat_list(pg_temp.jwt('{"sub":"regress-viewer","iat":1600000000,"exp":32472144000}')) -> 'pats') AS own;
 -- an account calls, but no token of the table
-SELECT split_part(pat_answer_list(pg_temp.jwt('{"sub":"regress-viewer","exp":32472144000}')), E'\n', 1) = '200 ' || :viewer || ' -' AS told,
+SELECT split_part(pat_answer_list(pg_temp.jwt('{"sub":"regress-viewer","iat":1600000000,"exp":32472144000}')), E'\n', 1) = '200 ' || :viewer || ' -' AS told,
        pat_last_caller() = :viewer || ' -' AS known;
 
 -- with kid and without; members of the header that nobody asked for
-SELECT header, pg_temp.who('{"sub":"regress-bot","exp":32472144000}', header)
+SELECT header, pg_temp.who('{"sub":"regress-bot","iat":1600000000,"exp":32472144000}', header)
 FROM unnest(ARRAY['{"alg":"HS256"}', '{"alg":"HS256","kid":"hs"}', '{"kid":"hs","typ":"JWT","alg":"HS256"}', '{"alg":"HS256","typ":"jwt"}',
                   '{"alg":"\u0048S256","\u006bid":"h\u0073"}', '{"alg":"HS256","kid":"hs","jku":"https://issuer.invalid/","x5u":"file:///etc/passwd"}',
                   '{"alg":"HS256","jwk":{"kty":"oct","k":"AA"}}', E' {\t"alg" :\n"HS256"\r} ', '{"alg":"HS256","kid":"../../dev/null"}']) AS header;
@@ -210,22 +219,21 @@ FROM unnest(ARRAY['{"alg":"HS256"}', '{"alg":"HS256","kid":"hs"}', '{"kid":"hs",
 -- issuer and audience
 SELECT pat_delete_jwt_key('hs');
 SELECT pat_add_jwt_key('hs', 'HS256', 'a secret of thirty-two bytes, so', 'https://issuer.example', 'pat', 'account');
-SELECT claims, pg_temp.who(format('{"account":"regress-bot","exp":32472144000%s}', claims))
+SELECT claims, pg_temp.who(format('{"account":"regress-bot","iat":1600000000,"exp":32472144000%s}', claims))
 FROM unnest(ARRAY[',"iss":"https://issuer.example","aud":"pat"', ',"iss":"https://issuer.example","aud":["other","pat"]', ',"iss":"https://issuer.example","aud":["pat"],"sub":"x"',
                   ',"iss":"https://issuer.\u0065xample","aud":["\u0070at"]']) AS claims;
 
 -- times: RFC 7519's NumericDate is any number of seconds, and both ends of the leeway are exact
 SELECT pat_delete_jwt_key('hs');
 SELECT pat_add_jwt_key('hs', 'HS256', 'a secret of thirty-two bytes, so');
-SELECT claims, pg_temp.who(format('{"sub":"regress-bot",%s}', claims))
-FROM unnest(ARRAY['"exp":32472144000.5', '"exp":3.2472144e10', '"exp":324721440000E-1', '"exp":1e300', '"exp":32472144000,"nbf":0', '"exp":32472144000,"nbf":-1.5e3',
-                  '"exp":32472144000,"iat":32472143000', '"exp":32472144000,"iat":-1']) AS claims;
-SELECT expires_at FROM pat_caller(pg_temp.jwt('{"sub":"regress-bot","exp":32472144000.5}'));
-SELECT expires_at FROM pat_caller(pg_temp.jwt('{"sub":"regress-bot","exp":1e300}'));
+SELECT claims, pg_temp.who(format('{"sub":"regress-bot","iat":1600000000,%s}', claims))
+FROM unnest(ARRAY['"exp":32472144000.5', '"exp":3.2472144e10', '"exp":324721440000E-1', '"exp":1e300', '"exp":32472144000,"nbf":0', '"exp":32472144000,"nbf":-1.5e3']) AS claims;
+SELECT expires_at FROM pat_caller(pg_temp.jwt('{"sub":"regress-bot","iat":1600000000,"exp":32472144000.5}'));
+SELECT expires_at FROM pat_caller(pg_temp.jwt('{"sub":"regress-bot","iat":1600000000,"exp":1e300}'));
 CREATE FUNCTION pg_temp.at(leeway text) RETURNS TABLE (second numeric, accepted boolean) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('pat.jwt_leeway', leeway, true);
-    RETURN QUERY SELECT s, pat_jwt_account(pg_temp.jwt('{"sub":"regress-bot","nbf":1000000,"exp":1001000}'),
+    RETURN QUERY SELECT s, pat_jwt_account(pg_temp.jwt('{"sub":"regress-bot","iat":0,"nbf":1000000,"exp":1001000}'),
                                            timestamptz '1970-01-01 00:00+00' + s * interval '1 second') IS NOT NULL
     FROM unnest('{999939.999999, 999940, 999999.999999, 1000000, 1000999.999999, 1001000, 1001059.999999, 1001060}'::numeric[]) AS s;
 END
@@ -245,6 +253,6 @@ RESET ROLE;
 
 -- a caller with a JWT leaves no trace in seen_at, and needs no writing
 SET LOCAL transaction_read_only = on;
-SELECT username FROM pat_caller(pg_temp.jwt('{"sub":"regress-viewer","exp":32472144000}'));
+SELECT username FROM pat_caller(pg_temp.jwt('{"sub":"regress-viewer","iat":1600000000,"exp":32472144000}'));
 SELECT seen_at FROM pat_token WHERE id = :t;
 ROLLBACK;

@@ -164,8 +164,9 @@ WHERE type LIKE 'jwt-key-%' ORDER BY id;
 
 -- each change counts from the next look-up on, and so does taking it back
 SELECT pat_create_account('regress-jwt') AS account \gset
+UPDATE pat_account SET created_at = '2020-01-01 00:00+00' WHERE id = :account;
 CREATE FUNCTION pg_temp.token(secret text) RETURNS text LANGUAGE sql AS $$
-    SELECT pat_jwt_sign('{"sub":"regress-jwt","exp":32472144000}', secret)
+    SELECT pat_jwt_sign('{"sub":"regress-jwt","iat":1600000000,"exp":32472144000}', secret)
 $$;
 CREATE FUNCTION pg_temp.fits() RETURNS TABLE (a boolean, b boolean) LANGUAGE sql AS $$
     SELECT pat_jwt_account(pg_temp.token(repeat('a', 32)), now()) IS NOT NULL,
@@ -212,11 +213,11 @@ SELECT * FROM pg_temp.fits();
 SELECT string_agg(md5(i::text), '') AS long FROM generate_series(1, 512) AS i \gset
 SELECT pat_retire_jwt_key(kid) FROM pat_list_jwt_keys() WHERE algorithm = 'HS384';
 SELECT pat_add_jwt_key('long', 'HS384', :'long');
-SELECT octet_length(key), pat_jwt_account(pat_jwt_sign('{"sub":"regress-jwt","exp":32472144000}', :'long', 'HS384'), now()) = :account AS fits
+SELECT octet_length(key), pat_jwt_account(pat_jwt_sign('{"sub":"regress-jwt","iat":1600000000,"exp":32472144000}', :'long', 'HS384'), now()) = :account AS fits
 FROM pat_jwt_key WHERE kid = 'long';
 -- and one stored compressed
 UPDATE pat_jwt_key SET key = convert_to(repeat('key', 2000), 'UTF8') WHERE kid = 'long';
-SELECT pg_column_size(key) < octet_length(key) AS compressed, pat_jwt_account(pat_jwt_sign('{"sub":"regress-jwt","exp":32472144000}', repeat('key', 2000), 'HS384'), now()) = :account AS fits
+SELECT pg_column_size(key) < octet_length(key) AS compressed, pat_jwt_account(pat_jwt_sign('{"sub":"regress-jwt","iat":1600000000,"exp":32472144000}', repeat('key', 2000), 'HS384'), now()) = :account AS fits
 FROM pat_jwt_key WHERE kid = 'long';
 
 -- keys are the owner's alone

@@ -28,7 +28,7 @@ CREATE FUNCTION pg_temp.pay(payload text, kid text DEFAULT 'hs') RETURNS text LA
     SELECT pg_temp.jwt(format('{"alg":"HS256","kid":"%s"}', kid), payload)
 $$;
 CREATE FUNCTION pg_temp.head(header text, key text DEFAULT 'a secret of thirty-two bytes, so') RETURNS text LANGUAGE sql AS $$
-    SELECT pg_temp.jwt(header, '{"sub":"regress-admin","exp":32472144000}', key)
+    SELECT pg_temp.jwt(header, '{"sub":"regress-admin","iat":1600000000,"exp":32472144000}', key)
 $$;
 
 SELECT pat_create_account('regress-admin', root_role => 1) AS admin \gset
@@ -38,17 +38,17 @@ SELECT pat_create_account(:'admin', root_role => 1) AS impostor \gset
 
 -- Made for this test with openssl; the keys of no one.
 SELECT '-----BEGIN PUBLIC KEY-----
-MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA0iXp/1O/yR1sDIaL0y7i
-lOimKm8OWsCW9iFbsuVSHsff664AJ9ezaGDQIO/LsMYXQB0su+uDPlWMueopUtR0
-deqEqKvzrjyk1mfu3GiXnqjTbqsQxf13iuzAy7TtUwGBy0SYQ8Aw411ahLZ3fuQc
-GU21LL2vJ8H58J98qIvZej/zD/OfONXag8/Jy4VhWg5tHjBNsNq9OHC1wuI2r3WJ
-5gtWyVUr016aimw7s2xJGP6fhtfdGsaZFdBsw/AySFoCW9YWl/2x3PLSzteWFYde
-Qk1n6Nf4RmYwRJ3bIvfskRoqh8x79E7Ckf703uI/X2NYo7hSW9v6XvwZW0/almlS
-awIDAQAB
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA0gloznL5S3waZorfVGSg
++Nhm9ZtpzGLscsDSYapDuLFzgG6P3b1cd6sJm+iqa7jswoVNmWv+/Y3Sf7Msp0b/
+mST7XfaqWTRcxJC1WBtOxYheBM8aZR16pFCnUWblW29f5xCIiqyu5GhDDLjJCkS/
+z/WBZgCwVOLyPDhW+j3Rot6JhZOZg0AHoKb9PoeQP9qVfgsiMaMk0gMYuYuLD0Jp
+T0dua8SZiSzzk/cyy2yAL5LlN8YgDEkQT3a2WK9zdQKFnzR/ncz3cxQBCFV/ShCK
+rMA+OyHfYDe9EWAj61RqUwhGszEALc0Jz4yZcpSsyZgKRd4hfBN72OvEs+aB5dR5
+IwIDAQAB
 -----END PUBLIC KEY-----' AS rsa \gset
 SELECT '-----BEGIN PUBLIC KEY-----
-MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEBFGPZ+h7DgFOleLgLcpIdL69/TWV
-2T6LJXpOc0kYYIy03JIqQymNyJA7ZA3vprE/qM7m8b/KH78x29kwiGzy1A==
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEH+ZXEQ1FnilaG+8uueEAanxJG6AE
+w1rL7zHhKemBIvxyV+pSsLKCOMqwkYS5q8HHgSYUcr1k4yzA9KMor9sl5A==
 -----END PUBLIC KEY-----' AS ec \gset
 SELECT pat_add_jwt_key('hs', 'HS256', 'a secret of thirty-two bytes, so');
 SELECT pat_add_jwt_key('other', 'HS256', 'another secret, of as many bytes');
@@ -57,15 +57,18 @@ SELECT pat_retire_jwt_key('old');
 SELECT pat_add_jwt_key('picky', 'HS256', 'a secret of thirty-two bytes, so', 'https://issuer.example', 'pat', 'account');
 SELECT pat_add_jwt_key('rs256', 'RS256', :'rsa');
 SELECT pat_add_jwt_key('es256', 'ES256', :'ec');
--- header {"alg":"RS256","typ":"JWT","kid":"rs256"} (and ES256), payload {"sub":"regress-bot","exp":32472144000}
+-- header {"alg":"RS256","typ":"JWT","kid":"rs256"} (and ES256), payload {"sub":"regress-bot","iat":1600000000,"exp":32472144000}
+-- all older than the tokens, which are from 2020: when a token must have been issued is jwt_issued's
 SELECT pat_create_account('regress-bot', root_role => 1) AS bot \gset
-SELECT 'eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InJzMjU2In0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImV4cCI6MzI0NzIx'
-    'NDQwMDB9.X1m-RLCHpJaRY-ll8WdFh1O5ArNw-zlkI6M_4cCOVZM8813TbA6urY0DiP2XooPa_LqwP4EA98opVcjFDmaHVKQgHn_'
-    'bJdFwIJ_wQS5Ot1ckvwJtZhn2Dzf5E0HZy3oOGaWHM4wsQvweJeo3pa9DNED04ONNzcOE3GuMn26oHaZi2wubZAmeSuxgQgPcO6x'
-    'Sig5BB24zLKr_QwsCf1s96KScyHl3yXNUAxX3L4i1jM92ijG0i6i0KGPiajZh-V_Z2a77rjJOcKjtNPVMPaYwSG_8WozYamtVe8W'
-    'dGDCiii46TkzHMr1LCX1DMSTQXfZuVgxL4dAb8YbMK6fotEVjxw' AS rs256 \gset
-SELECT 'eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImVzMjU2In0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImV4cCI6MzI0NzIx'
-    'NDQwMDB9.JFGYIXQyUGVA8M6qXkL4fWuoS1yc0O3NG93bbPlfGlXH7priYRJL4_9QcV3Fpx8ZwcY1D5MZ42LDAOdYwdI9dw' AS es256 \gset
+UPDATE pat_account SET created_at = '1970-01-01 00:00+00' WHERE username IS NOT NULL AND NOT is_system;
+SELECT 'eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InJzMjU2In0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImlhdCI6MTYwMDAw'
+    'MDAwMCwiZXhwIjozMjQ3MjE0NDAwMH0.WRjRcM7F3jngwgMq2xXNaYCJdUez4h4yot-W5DYHUlBZ0U_SOs7HF0fVKipS-1sSBtiO'
+    'Kxrz3xsCE-B_9EUNDM8aJQj8AHxrrwbLakeHHGrvQ16LLYQCc_uCHgt41kg4yQZmXQ1njyr-y8LxnbHUoOvw1C2dSsWIcF_cE4Yb'
+    'NC9OYR2ur3U7NcDG9An2MVXNkwrg-cC4JgDPehyDLeC3s777VUar1lmmQopWKmEa-zS62eEvHhiVvXi1pWo8ZyY71mz8znmRVUyf'
+    '5GyPYnOto1icbJwm9xSdaydBvv4VtuJi_2hKDVKkx1HMZ2wfj6h1sNLmg34Op9LySDKhxwCHNg' AS rs256 \gset
+SELECT 'eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImVzMjU2In0.eyJzdWIiOiJyZWdyZXNzLWJvdCIsImlhdCI6MTYwMDAw'
+    'MDAwMCwiZXhwIjozMjQ3MjE0NDAwMH0.MepZZSCdUkeSZtg-lbsAO80ch-utV7o54BlAjQ2HLTZmw9Bi6cmLgzBAmPgRB8dyYimP'
+    '-roNjv1v0pXW22LqFg' AS es256 \gset
 SELECT split_part(:'rs256', '.', 1) AS rs_header, split_part(:'rs256', '.', 2) AS rs_payload, split_part(:'rs256', '.', 3) AS rs_signature,
        split_part(:'es256', '.', 1) AS es_header, split_part(:'es256', '.', 2) AS es_payload \gset
 SELECT pg_temp.head('{"alg":"HS256","kid":"hs"}') AS good \gset
@@ -81,7 +84,7 @@ INSERT INTO attempt (name, token)
     FROM unnest('{none,None,NONE,nOnE,""}'::text[]) WITH ORDINALITY AS a (alg, i), unnest(ARRAY[NULL, 'hs']) WITH ORDINALITY AS k (kid, j),
          unnest('{empty,any,the secret''s,the empty key''s}'::text[]) WITH ORDINALITY AS m (signature, k),
          LATERAL (SELECT pg_temp.segment(CASE WHEN kid IS NULL THEN format('{"alg":"%s"}', alg) ELSE format('{"alg":"%s","kid":"%s"}', alg, kid) END)
-                         || '.' || pg_temp.segment('{"sub":"regress-admin","exp":32472144000}')) AS s (signed)
+                         || '.' || pg_temp.segment('{"sub":"regress-admin","iat":1600000000,"exp":32472144000}')) AS s (signed)
     ORDER BY i, j, k;
 INSERT INTO attempt (name, token) VALUES
     ('control: HS256', :'good'),
@@ -177,8 +180,8 @@ INSERT INTO attempt (name, token) VALUES
 -- payloads
 INSERT INTO attempt (name, token) VALUES
     ('payload an array', pg_temp.pay('["sub","regress-admin","exp",32472144000]')),
-    ('payload an array of the object', pg_temp.pay('[{"sub":"regress-admin","exp":32472144000}]')),
-    ('payload in an object', pg_temp.pay('{"payload":{"sub":"regress-admin","exp":32472144000}}')),
+    ('payload an array of the object', pg_temp.pay('[{"sub":"regress-admin","iat":1600000000,"exp":32472144000}]')),
+    ('payload in an object', pg_temp.pay('{"payload":{"sub":"regress-admin","iat":1600000000,"exp":32472144000}}')),
     ('payload a string', pg_temp.pay('"regress-admin"')),
     ('payload a number', pg_temp.pay('32472144000')),
     ('payload null', pg_temp.pay('null')),
@@ -186,48 +189,47 @@ INSERT INTO attempt (name, token) VALUES
     ('payload an empty object', pg_temp.pay('{}')),
     ('payload no JSON', pg_temp.pay('sub=regress-admin&exp=32472144000')),
     ('payload in single quotes', pg_temp.pay('{''sub'':''regress-admin'',''exp'':32472144000}')),
-    ('payload with a comma too many', pg_temp.pay('{"sub":"regress-admin","exp":32472144000,}')),
-    ('two payloads', pg_temp.pay('{"sub":"regress-admin","exp":32472144000}{}')),
-    ('payload with a byte order mark', pg_temp.pay(U&'\FEFF{"sub":"regress-admin","exp":32472144000}')),
-    ('sub twice', pg_temp.pay('{"sub":"regress-bot","sub":"regress-admin","exp":32472144000}')),
-    ('sub twice, once escaped', pg_temp.pay('{"sub":"regress-bot","\u0073ub":"regress-admin","exp":32472144000}')),
-    ('exp twice', pg_temp.pay('{"exp":1,"sub":"regress-admin","exp":32472144000}')),
-    ('any name twice', pg_temp.pay('{"x":1,"sub":"regress-admin","exp":32472144000,"x":1}')),
-    ('control: a name twice in what is nested', pg_temp.pay('{"x":{"y":1,"y":2},"sub":"regress-admin","exp":32472144000}')),
-    ('lone surrogate', pg_temp.pay('{"sub":"regress-admin","exp":32472144000,"x":"\ud800"}')),
-    ('zero byte in sub', pg_temp.pay('{"sub":"regress-admin\u0000","exp":32472144000}')),
-    ('zero byte in a name', pg_temp.pay('{"sub\u0000":1,"sub":"regress-admin","exp":32472144000}')),
-    ('control: 32 deep', pg_temp.pay('{"sub":"regress-admin","exp":32472144000,"x":' || repeat('{"x":', 30) || '[]' || repeat('}', 30) || '}')),
-    ('33 deep', pg_temp.pay('{"sub":"regress-admin","exp":32472144000,"x":' || repeat('{"x":', 31) || '[]' || repeat('}', 31) || '}')),
-    ('as deep as fits', pg_temp.pay('{"sub":"regress-admin","exp":32472144000,"x":' || repeat('[', 2900) || repeat(']', 2900) || '}')),
+    ('payload with a comma too many', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,}')),
+    ('two payloads', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000}{}')),
+    ('payload with a byte order mark', pg_temp.pay(U&'\FEFF{"sub":"regress-admin","iat":1600000000,"exp":32472144000}')),
+    ('sub twice', pg_temp.pay('{"sub":"regress-bot","sub":"regress-admin","iat":1600000000,"exp":32472144000}')),
+    ('sub twice, once escaped', pg_temp.pay('{"sub":"regress-bot","\u0073ub":"regress-admin","iat":1600000000,"exp":32472144000}')),
+    ('exp twice', pg_temp.pay('{"exp":1,"sub":"regress-admin","iat":1600000000,"exp":32472144000}')),
+    ('any name twice', pg_temp.pay('{"x":1,"sub":"regress-admin","iat":1600000000,"exp":32472144000,"x":1}')),
+    ('control: a name twice in what is nested', pg_temp.pay('{"x":{"y":1,"y":2},"sub":"regress-admin","iat":1600000000,"exp":32472144000}')),
+    ('lone surrogate', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"x":"\ud800"}')),
+    ('zero byte in sub', pg_temp.pay('{"sub":"regress-admin\u0000","iat":1600000000,"exp":32472144000}')),
+    ('zero byte in a name', pg_temp.pay('{"sub\u0000":1,"sub":"regress-admin","iat":1600000000,"exp":32472144000}')),
+    ('control: 32 deep', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"x":' || repeat('{"x":', 30) || '[]' || repeat('}', 30) || '}')),
+    ('33 deep', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"x":' || repeat('{"x":', 31) || '[]' || repeat('}', 31) || '}')),
+    ('as deep as fits', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"x":' || repeat('[', 2900) || repeat(']', 2900) || '}')),
     ('as deep as fits, never closed', pg_temp.pay(repeat('{"x":', 1100))),
-    ('control: brackets in a string', pg_temp.pay('{"sub":"regress-admin","exp":32472144000,"x":"\"\\' || repeat('[', 100) || '"}'));
+    ('control: brackets in a string', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"x":"\"\\' || repeat('[', 100) || '"}'));
 INSERT INTO attempt (name, token)
     SELECT format('%s%s members', CASE WHEN n = 128 THEN 'control: ' END, n),
-           pg_temp.pay('{"sub":"regress-admin","exp":32472144000,' || string_agg(format('"%s":0', i), ',') || '}')
-    FROM unnest('{128,129,400}'::integer[]) AS n, generate_series(3, n) AS i GROUP BY n ORDER BY n;
+           pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,' || string_agg(format('"%s":0', i), ',') || '}')
+    FROM unnest('{128,129,400}'::integer[]) AS n, generate_series(4, n) AS i GROUP BY n ORDER BY n;
 INSERT INTO attempt (name, token)
     SELECT CASE bytes WHEN '\xc3a9' THEN 'control: UTF-8: ' ELSE 'not UTF-8: ' END || bytes::text, pg_temp.signed(:'header' || '.' || pg_temp.segment(
-        convert_to('{"sub":"regress-admin","exp":32472144000,"x":"', 'UTF8') || bytes || convert_to('"}', 'UTF8')))
+        convert_to('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"x":"', 'UTF8') || bytes || convert_to('"}', 'UTF8')))
     FROM unnest('{"\\x80","\\xff","\\xc3","\\xc080","\\xe080af","\\xeda080","\\xf4908080","\\xf8888080","\\x00","\\x0a","\\xc3a9"}'::bytea[]) AS bytes;
 
 -- times
 INSERT INTO attempt (name, token)
-    SELECT coalesce(nullif(claims, ''), 'no exp'), pg_temp.pay(format('{"sub":"regress-admin"%s}', claims))
+    SELECT coalesce(nullif(claims, ''), 'no exp'), pg_temp.pay(format('{"sub":"regress-admin","iat":1600000000%s}', claims))
     FROM unnest(ARRAY['', ',"exp":null', ',"exp":"32472144000"', ',"exp":"2999-01-01T00:00:00Z"', ',"exp":true', ',"exp":[32472144000]', ',"exp":{"exp":32472144000}',
                       ',"exp":1300819380', ',"exp":1300819380.5', ',"exp":1.3e9', ',"exp":0', ',"exp":-1', ',"exp":-32472144000', ',"exp":1e400', ',"exp":-1e400', ',"exp":1e-400',
                       ',"exp":NaN', ',"exp":Infinity', ',"exp":0x78F68F400', ',"exp":+32472144000', ',"exp":032472144000', ',"exp":32472144000.', ',"exp":""', ',"Exp":32472144000',
                       ',"exp":32472144000,"nbf":32472143000', ',"exp":32472144000,"nbf":32472143000.5', ',"exp":32472144000,"nbf":1e300', ',"exp":32472144000,"nbf":1e400',
-                      ',"exp":32472144000,"nbf":-1e400', ',"exp":32472144000,"nbf":"0"', ',"exp":32472144000,"nbf":null', ',"exp":32472144000,"nbf":false', ',"exp":32472144000,"nbf":[]',
-                      ',"exp":32472144000,"iat":"0"', ',"exp":32472144000,"iat":null', ',"exp":32472144000,"iat":{}', ',"exp":32472144000,"iat":1e400']) AS claims;
+                      ',"exp":32472144000,"nbf":-1e400', ',"exp":32472144000,"nbf":"0"', ',"exp":32472144000,"nbf":null', ',"exp":32472144000,"nbf":false', ',"exp":32472144000,"nbf":[]']) AS claims;
 INSERT INTO attempt (name, token) VALUES
-    ('expired just now', pg_temp.pay(format('{"sub":"regress-admin","exp":%s}', floor(extract(epoch FROM statement_timestamp()))))),
-    ('valid in an hour', pg_temp.pay(format('{"sub":"regress-admin","exp":32472144000,"nbf":%s}', floor(extract(epoch FROM statement_timestamp())) + 3600))),
-    ('control: valid since now', pg_temp.pay(format('{"sub":"regress-admin","exp":32472144000,"nbf":%s}', floor(extract(epoch FROM statement_timestamp())))));
+    ('expired just now', pg_temp.pay(format('{"sub":"regress-admin","iat":1600000000,"exp":%s}', floor(extract(epoch FROM statement_timestamp()))))),
+    ('valid in an hour', pg_temp.pay(format('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"nbf":%s}', floor(extract(epoch FROM statement_timestamp())) + 3600))),
+    ('control: valid since now', pg_temp.pay(format('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"nbf":%s}', floor(extract(epoch FROM statement_timestamp())))));
 
 -- issuer and audience
 INSERT INTO attempt (name, token)
-    SELECT coalesce(nullif(claims, ''), 'neither issuer nor audience'), pg_temp.pay(format('{"account":"regress-admin","exp":32472144000%s}', claims), 'picky')
+    SELECT coalesce(nullif(claims, ''), 'neither issuer nor audience'), pg_temp.pay(format('{"account":"regress-admin","iat":1600000000,"exp":32472144000%s}', claims), 'picky')
     FROM unnest(ARRAY['', ',"aud":"pat"', ',"iss":"https://issuer.example"', ',"iss":"https://issuer.example/","aud":"pat"', ',"iss":"https://issuer.exampl","aud":"pat"',
                       ',"iss":"HTTPS://issuer.example","aud":"pat"', ',"iss":"","aud":"pat"', ',"iss":null,"aud":"pat"', ',"iss":["https://issuer.example"],"aud":"pat"', ',"iss":{},"aud":"pat"',
                       ',"iss":"https://issuer.example","aud":"other"', ',"iss":"https://issuer.example","aud":"pat "', ',"iss":"https://issuer.example","aud":"PAT"',
@@ -235,24 +237,24 @@ INSERT INTO attempt (name, token)
                       ',"iss":"https://issuer.example","aud":[{"pat":"pat"}]', ',"iss":"https://issuer.example","aud":{"pat":"pat"}', ',"iss":"https://issuer.example","aud":null',
                       ',"iss":"https://issuer.example","aud":1']) AS claims;
 INSERT INTO attempt (name, token) VALUES
-    ('control: issuer and audience', pg_temp.pay('{"account":"regress-admin","exp":32472144000,"iss":"https://issuer.example","aud":["pat"]}', 'picky')),
-    ('the subject in another claim', pg_temp.pay('{"sub":"regress-admin","exp":32472144000,"iss":"https://issuer.example","aud":["pat"]}', 'picky')),
-    ('an audience that we are not', pg_temp.pay('{"sub":"regress-admin","exp":32472144000,"aud":"pat"}')),
-    ('an audience of none', pg_temp.pay('{"sub":"regress-admin","exp":32472144000,"aud":[]}')),
-    ('an audience of null', pg_temp.pay('{"sub":"regress-admin","exp":32472144000,"aud":null}'));
+    ('control: issuer and audience', pg_temp.pay('{"account":"regress-admin","iat":1600000000,"exp":32472144000,"iss":"https://issuer.example","aud":["pat"]}', 'picky')),
+    ('the subject in another claim', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"iss":"https://issuer.example","aud":["pat"]}', 'picky')),
+    ('an audience that we are not', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"aud":"pat"}')),
+    ('an audience of none', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"aud":[]}')),
+    ('an audience of null', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"aud":null}'));
 
 -- subjects
 INSERT INTO attempt (name, token)
-    SELECT 'sub ' || subject, pg_temp.pay(format('{"sub":%s,"exp":32472144000}', subject))
+    SELECT 'sub ' || subject, pg_temp.pay(format('{"sub":%s,"iat":1600000000,"exp":32472144000}', subject))
     FROM unnest(ARRAY['null', '{}', '{"sub":"regress-admin"}', 'true', 'false', '[]', '["regress-admin"]', '""', '" "', '"unknown"', '"REGRESS-ADMIN"', '"regress-gone"', '-1', '0', '2147483648', '1e2', '"%"', '"regress-admi_"', '"unleash_system_user"', '-1337', '"-1337"']) AS subject;
 INSERT INTO attempt (name, token) VALUES
-    ('sub the id of a deleted account', pg_temp.pay(format('{"sub":%s,"exp":32472144000}', :gone))),
-    ('... as text', pg_temp.pay(format('{"sub":"%s","exp":32472144000}', :gone))),
-    ('sub the id of one account and the name of another', pg_temp.pay(format('{"sub":"%s","exp":32472144000}', :admin))),
-    ('sub an id and more', pg_temp.pay(format('{"sub":"%s ","exp":32472144000}', :admin))),
-    ('no sub', pg_temp.pay('{"exp":32472144000}')),
-    ('Sub', pg_temp.pay('{"Sub":"regress-admin","exp":32472144000}')),
-    ('control: sub a number', pg_temp.pay(format('{"sub":%s,"exp":32472144000}', :admin)));
+    ('sub the id of a deleted account', pg_temp.pay(format('{"sub":%s,"iat":1600000000,"exp":32472144000}', :gone))),
+    ('... as text', pg_temp.pay(format('{"sub":"%s","iat":1600000000,"exp":32472144000}', :gone))),
+    ('sub the id of one account and the name of another', pg_temp.pay(format('{"sub":"%s","iat":1600000000,"exp":32472144000}', :admin))),
+    ('sub an id and more', pg_temp.pay(format('{"sub":"%s ","iat":1600000000,"exp":32472144000}', :admin))),
+    ('no sub', pg_temp.pay('{"iat":1600000000,"exp":32472144000}')),
+    ('Sub', pg_temp.pay('{"Sub":"regress-admin","iat":1600000000,"exp":32472144000}')),
+    ('control: sub a number', pg_temp.pay(format('{"sub":%s,"iat":1600000000,"exp":32472144000}', :admin)));
 
 -- the form
 INSERT INTO attempt (name, token) VALUES
@@ -297,7 +299,7 @@ CREATE FUNCTION pg_temp.stray(segment text) RETURNS text LANGUAGE sql AS $$
 $$;
 INSERT INTO attempt (name, token)
     SELECT format(name, part, length(part) % 4), token
-    FROM (SELECT n, pg_temp.segment('{"kid":"hs","alg":"HS256"}' || repeat(' ', n)), pg_temp.segment('{"sub":"regress-admin","exp":32472144000}' || repeat(' ', n))
+    FROM (SELECT n, pg_temp.segment('{"kid":"hs","alg":"HS256"}' || repeat(' ', n)), pg_temp.segment('{"sub":"regress-admin","iat":1600000000,"exp":32472144000}' || repeat(' ', n))
           FROM generate_series(0, 2) AS n) AS w (n, header, payload),
     LATERAL (VALUES (1, 'control: header of %2$s mod 4', header, pg_temp.signed(concat_ws('.', header, :'payload'))),
                     (2, 'stray bits in a header of %2$s mod 4', header, pg_temp.signed(concat_ws('.', pg_temp.stray(header), :'payload'))),
@@ -313,7 +315,7 @@ INSERT INTO attempt (name, token) VALUES
 CREATE FUNCTION pg_temp.sized(size integer) RETURNS text LANGUAGE sql AS $$
     SELECT token FROM generate_series(0, 3) AS h, generate_series(GREATEST(size - 200, 0) * 3 / 4 - 60, GREATEST(size - 200, 0) * 3 / 4 + 60) AS p,
         LATERAL (SELECT pg_temp.segment('{"alg":"HS256","kid":"hs","x":"' || repeat('x', h) || '"}') || '.'
-                        || pg_temp.segment('{"sub":"regress-admin","exp":32472144000,"x":"' || repeat('x', p) || '"}')) AS s (signed),
+                        || pg_temp.segment('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"x":"' || repeat('x', p) || '"}')) AS s (signed),
         LATERAL (SELECT pg_temp.signed(signed) WHERE length(signed) = size - 44) AS t (token)
     LIMIT 1
 $$;
@@ -321,8 +323,8 @@ INSERT INTO attempt (name, token) VALUES
     ('control: 8192 bytes', pg_temp.sized(8192)),
     ('8193 bytes', pg_temp.sized(8193)),
     ('control: Bearer and 8192 bytes', 'Bearer ' || pg_temp.sized(8192)),
-    ('10 kB', pg_temp.pay('{"sub":"regress-admin","exp":32472144000,"x":"' || repeat('x', 7500) || '"}')),
-    ('1 MB', pg_temp.pay('{"sub":"regress-admin","exp":32472144000,"x":"' || repeat('x', 786000) || '"}')),
+    ('10 kB', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"x":"' || repeat('x', 7500) || '"}')),
+    ('1 MB', pg_temp.pay('{"sub":"regress-admin","iat":1600000000,"exp":32472144000,"x":"' || repeat('x', 786000) || '"}')),
     ('1 MB of dots', repeat('.', 1048576)),
     ('1 MB of one segment', :'good' || repeat('A', 1048576));
 SELECT name, length(token) FROM attempt WHERE name ~ 'bytes|B' AND name !~ '"' AND length(token) > 8000;

@@ -49,9 +49,53 @@ FROM unnest(ARRAY['{}', '  { "b" : 1.50 ,"a":null}  ', '{"ü":"☃","v":"\u2603"
 SELECT count(*), count(*) FILTER (WHERE valid AND payload ->> 'a' = a) AS valid
 FROM generate_series(0, 300) AS n, LATERAL (SELECT string_agg(chr(i), '') FROM generate_series(32, 32 + n) AS i WHERE i NOT BETWEEN 127 AND 160) AS s (a),
     LATERAL pat_jwt_verify(pat_jwt_sign(json_build_object('a', a), 'secret'), 'secret');
--- any JSON can be signed, but claims are an object's
-SELECT j, header IS NOT NULL AS header, payload, valid
-FROM (VALUES ('[1]'), ('"x"'), ('1'), ('null')) AS v (j), LATERAL pat_jwt_verify(pat_jwt_sign(j::json, 'secret'), 'secret');
+-- C10: what pat_jwt_sign makes pat_jwt_verify takes, and what that cannot take is not signed
+CREATE FUNCTION pg_temp.outcome(call text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    result text;
+    detail text;
+BEGIN
+    EXECUTE 'SELECT ' || call INTO result;
+    RETURN coalesce(result, 'NULL');
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    RETURN concat_ws(' ', SQLSTATE, SQLERRM, nullif(detail, ''));
+END
+$$;
+CREATE FUNCTION pg_temp.round_trip(payload text, algorithm text DEFAULT 'HS256') RETURNS text LANGUAGE sql AS $$
+    SELECT pg_temp.outcome(format('valid FROM pat_jwt_verify(pat_jwt_sign(%L, %L, %L), %2$L, %3$L)', payload, 'secret', algorithm))
+$$;
+SELECT name, pg_temp.round_trip(payload)
+FROM (VALUES ('array', '[1]'), ('string', '"x"'), ('number', '1'), ('null', 'null'), ('true', 'true'), ('array of the object', '[{}]'), ('empty object', '{}'),
+             ('a name twice', '{"a":1,"a":2}'), ('a name twice, once escaped', '{"a":1,"\u0061":2}'), ('a name twice in what is nested', '{"a":{"b":1,"b":2}}'),
+             ('32 deep', '{"a":' || repeat('[', 31) || repeat(']', 31) || '}'), ('33 deep', '{"a":' || repeat('[', 32) || repeat(']', 32) || '}'),
+             ('zero character', '{"a":"\u0000"}'), ('half a pair', '{"a":"\ud83d"}'), ('a pair', '{"a":"\ud83d\ude00"}'),
+             ('exp a string', '{"exp":"32472144000"}'), ('exp null', '{"exp":null}'), ('exp too large', '{"exp":1e400}'), ('exp large', '{"exp":1e300}'),
+             ('nbf a string', '{"nbf":"0"}'), ('nbf an object', '{"nbf":{}}'), ('nbf', '{"nbf":0}'), ('iat a string', '{"iat":"0"}'), ('iat an array', '{"iat":[0]}'), ('iat', '{"iat":0}'),
+             ('integer beyond 64 bits', '{"a":123456789012345678901234567890}')) AS v (name, payload);
+SELECT n, pg_temp.round_trip('{' || string_agg(format('"%s":0', i), ',') || '}') FROM unnest('{128,129}'::integer[]) AS n, generate_series(1, n) AS i GROUP BY n ORDER BY n;
+-- up to 8192 bytes, whatever the algorithm
+SELECT algorithm, length, length(pat_jwt_sign(json_build_object('a', repeat('x', length)), 'secret', algorithm)) AS token,
+       pg_temp.round_trip(json_build_object('a', repeat('x', length))::text, algorithm) AS longest,
+       pg_temp.round_trip(json_build_object('a', repeat('x', length + 1))::text, algorithm) AS longer
+FROM (VALUES ('HS256', 6073), ('HS384', 6057), ('HS512', 6041)) AS v (algorithm, length);
+SELECT pg_temp.round_trip(json_build_object('a', repeat('x', 9000))::text) AS "9 kB", pg_temp.round_trip(json_build_object('a', repeat('x', 10000000))::text) AS "10 MB";
+-- C10: errors of arguments are the documented ones; NULL is NULL, an empty secret a secret
+SELECT algorithm, pg_temp.outcome(format('valid FROM pat_jwt_verify(pat_jwt_sign(''{}'', ''s''), ''s'', %L)', algorithm)) AS verify,
+       pg_temp.outcome(format('valid FROM pat_jwt_verify('''', ''s'', %L)', algorithm)) AS verify_nothing,
+       pg_temp.outcome(format('pat_jwt_sign(''{}'', ''s'', %L) IS NOT NULL', algorithm)) AS sign
+FROM unnest('{HS256,HS384,HS512,hs256,"HS256 ",none,RS256,ES256,PS256,EdDSA,"",bogus,NULL}'::text[]) AS algorithm;
+SELECT pg_temp.outcome('valid FROM pat_jwt_verify(pat_jwt_sign(''{}'', ''''), '''')') AS empty_secret, pg_temp.outcome('valid FROM pat_jwt_verify(pat_jwt_sign(''{}'', ''''), ''s'')') AS other,
+       pg_temp.outcome('valid FROM pat_jwt_verify(NULL, ''s'')') AS no_token, pg_temp.outcome('valid FROM pat_jwt_verify(''x'', NULL)') AS no_secret;
+-- C10: the other functions raise each error that the reference names, and none else
+SELECT call, pg_temp.outcome(call)
+FROM unnest(ARRAY[
+    $$pat_add_jwt_key(NULL, 'HS256', repeat('k', 32))$$, $$pat_add_jwt_key('k', NULL, repeat('k', 32))$$, $$pat_add_jwt_key('k', 'none', repeat('k', 64))$$,
+    $$pat_add_jwt_key('k', 'HS256', NULL::text)$$, $$pat_add_jwt_key('k', 'HS256', NULL::bytea)$$, $$pat_add_jwt_key('k', 'HS256', '')$$,
+    $$pat_add_jwt_key('k', 'HS256', repeat('k', 16385))$$, $$pat_add_jwt_key('k', 'RS256', repeat('k', 64))$$, $$pat_add_jwt_key('k', 'HS256', repeat('k', 32), subject_claim => '')$$,
+    $$pat_retire_jwt_key(NULL)$$, $$pat_retire_jwt_key('')$$, $$pat_delete_jwt_key(NULL)$$, $$pat_delete_jwt_key('none')$$,
+    $$pat_jwt_account(NULL, now())$$, $$pat_jwt_account('x', NULL)$$, $$pat_jwt_account('', now())$$, $$pat_jwt_account(repeat('x', 10000000), now())$$,
+    $$pat_jwt_account('a.b.c', 'infinity')$$, $$pat_jwt_account('a.b.c', '-infinity')$$, $$pat_jwt_key_problem(NULL, 'x')$$, $$pat_jwt_key_problem('HS256', NULL)$$]) AS call;
 
 -- what pgjwt takes and this does not: claims that cannot be read, another header, more segments
 SELECT pat_jwt_verify('eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9.eyJuYmYiOiJuby1kb3VibGUifQ.'
@@ -78,12 +122,14 @@ FROM (VALUES ('control', :'good'), ('empty', ''), ('dots', '..'), ('no token', '
              ('header no JSON', pg_temp.jwt('x', '{"a":1}')), ('zero byte', pg_temp.jwt('{"alg":"HS256"}', '{"a":"\u0000"}')),
              ('not UTF-8', pg_temp.sign(pg_temp.segment('{"alg":"HS256"}') || '.' || pg_temp.segment('\x7b2261223a22ff227d'), 'secret')),
              ('deep', pg_temp.jwt('{"alg":"HS256"}', '{"a":' || repeat('[', 2000) || repeat(']', 2000) || '}')),
-             ('1 MB', pat_jwt_sign(json_build_object('a', repeat('x', 786000)), 'secret'))) AS v (name, token),
+             ('8193 bytes', pg_temp.jwt('{"alg":"HS256","typ":"JWT"}', '{"a":"' || repeat('x', 6076) || '"}')),
+             ('1 MB', pg_temp.jwt('{"alg":"HS256"}', '{"a":"' || repeat('x', 786000) || '"}'))) AS v (name, token),
     LATERAL pat_jwt_verify(token, 'secret');
 SELECT a AS algorithm, header IS NOT NULL AS header, payload, valid
-FROM unnest('{HS256,HS384,hs256,none,RS256,"",bogus}'::text[]) AS a, LATERAL pat_jwt_verify(:'good', 'secret', a);
+FROM unnest('{HS256,HS384,HS512}'::text[]) AS a, LATERAL pat_jwt_verify(:'good', 'secret', a);
 -- the public key's text is no secret that a token of RS256 is signed with
 SELECT valid FROM pat_jwt_verify(pg_temp.jwt('{"alg":"RS256"}', '{"a":1}', 'the text of a public key'), 'the text of a public key', 'RS256');
+SELECT valid FROM pat_jwt_verify(pg_temp.jwt('{"alg":"RS256"}', '{"a":1}', 'the text of a public key'), 'the text of a public key');
 -- NULL in, nothing out
 SELECT pat_jwt_sign(NULL, 'secret'), pat_jwt_sign('{}', NULL), pat_jwt_sign('{}', 'secret', NULL);
 SELECT count(*) FROM pat_jwt_verify(NULL, 'secret');
@@ -107,7 +153,7 @@ FROM pg_proc p WHERE p.proname IN ('pat_jwt_sign', 'pat_jwt_verify') ORDER BY p.
 SELECT pat_create_account('regress-minter', root_role => 1) AS minter \gset
 SELECT pat_add_jwt_key('minted', algorithm, repeat('s', 64)) FROM unnest('{HS512}'::text[]) AS algorithm;
 SELECT username, permissions, expires_at
-FROM pat_caller('Bearer ' || pat_jwt_sign(json_build_object('sub', 'regress-minter', 'exp', 32472144000), repeat('s', 64), 'HS512'));
+FROM pat_caller('Bearer ' || pat_jwt_sign(json_build_object('sub', 'regress-minter', 'iat', extract(epoch FROM now()), 'exp', 32472144000), repeat('s', 64), 'HS512'));
 SELECT pat_list_for_service_account(:minter, pat_jwt_sign(json_build_object('sub', :minter, 'exp', 32472144000), repeat('s', 64), 'HS512'));
 SELECT pat_list_for_service_account(:minter, pat_jwt_sign(json_build_object('sub', :minter, 'exp', 32472144000), repeat('s', 64)));
 ROLLBACK;

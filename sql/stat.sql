@@ -13,7 +13,7 @@ SELECT pat_delete_account(:gone) IS NOT NULL AS ok;
 SELECT pat_create_token(:person, 'x', secret => 'user:regress-ada') IS NOT NULL AS ok;
 SELECT pat_create_admin_token('regress', '*:*.regress') IS NOT NULL AS ok;
 SELECT pat_add_jwt_key('regress', 'HS256', repeat('k', 32));
-SELECT pat_jwt_sign(json_build_object('sub', 'regress-bot', 'exp', 4102444800), repeat('k', 32)) AS jwt \gset
+SELECT pat_jwt_sign(json_build_object('sub', 'regress-bot', 'iat', extract(epoch FROM now()), 'exp', 4102444800), repeat('k', 32)) AS jwt \gset
 
 CREATE FUNCTION pg_temp.try(call text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN

@@ -38,4 +38,4 @@ SELECT pat_token_hash(t) = sha256(convert_to(t, 'UTF8')) AS same
 FROM unnest(ARRAY['', 'user:xyzrandomstring', repeat('x', 100000)]) AS t;
 
 -- nothing is sealed without a key
-SELECT pat_token_seal(1, 'user:xyzrandomstring');
+SELECT pat_token_seal(1, 2, 'user:xyzrandomstring');

@@ -141,7 +141,7 @@ for my $call (
 	q{pat_create_admin_token('mine')}, q{pat_create_account('mine')},
 	"pat_create_token($sample->{account}, 'mine')", "pat_delete_account($sample->{account})",
 	q{pat_grant_api('regress_pat_none')}, 'pat_new_token_text(true)', q{pat_token_hash('x')},
-	q{pat_token_seal(1, 'x')}, q{pat_raise(400, 'x', 'y')})
+	q{pat_token_seal(1, 1, 'x')}, q{pat_raise(400, 'x', 'y')})
 {
 	(undef, undef, $error) = as_role('regress_pat_api', "SELECT $schema.$call");
 	like($error, qr/permission denied for function/, "it may not call $call");

@@ -65,7 +65,7 @@ is($node->safe_psql('postgres', <<~'SQL'), 't|t', 'sealed: nonce, text, tag');
 	FROM pat_token WHERE description = 'longest';
 	SQL
 is($node->safe_psql('postgres', <<~'SQL'), 't', 'the same text is sealed differently each time');
-	SELECT count(DISTINCT pat_token_seal(1, 'user:x')) = 1000 FROM generate_series(1, 1000);
+	SELECT count(DISTINCT pat_token_seal(1, 1, 'user:x')) = 1000 FROM generate_series(1, 1000);
 	SQL
 
 # A secret that went through the table by the server only: not in files, log or dump.

@@ -27,7 +27,9 @@ sub create_databases
 	$node->safe_psql('postgres', 'CREATE DATABASE other');
 	$node->safe_psql('postgres', 'CREATE DATABASE subscriber');
 	create_extension($node, $_) for qw(other subscriber);
-	$node->safe_psql($_, "SELECT pat_create_account('rotating-bot', root_role => 1)")
+	# older than the tokens
+	$node->safe_psql($_, "SELECT pat_create_account('rotating-bot', root_role => 1);
+		UPDATE pat_account SET created_at = '2020-01-01 00:00+00' WHERE username = 'rotating-bot'")
 	  for qw(postgres other subscriber);
 	return;
 }
@@ -45,7 +47,7 @@ sub jwt
 {
 	my ($kid) = @_;
 	my $signed = join '.', map { encode_base64url($_) } qq({"alg":"HS256","kid":"$kid"}),
-	  '{"sub":"rotating-bot","exp":32472144000}';
+	  '{"sub":"rotating-bot","iat":1600000000,"exp":32472144000}';
 	return "$signed." . encode_base64url(hmac_sha256($signed, secret($kid)));
 }
 

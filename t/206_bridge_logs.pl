@@ -313,7 +313,7 @@ for my $format ('text', 'json')
 my $socket = PostgreSQL::Test::Utils::tempdir_short() . '/bridge';
 $node->safe_psql('postgres', "SELECT pat_add_jwt_key('log', 'HS256', repeat('k', 32), NULL, NULL, 'sub')");
 my $jwt = $node->safe_psql('postgres', <<~"SQL");
-	SELECT pat_jwt_sign('{"sub":"ada","exp":32472144000}', repeat('k', 32), 'HS256')
+	SELECT pat_jwt_sign(json_build_object('sub', 'ada', 'iat', extract(epoch FROM now()), 'exp', 32472144000), repeat('k', 32), 'HS256')
 	SQL
 $bridge = PatBridge->start($node, user => 'pat_bridge',
 	options => [ '--log-level', 'info', '--listen', "unix:$socket" ]);

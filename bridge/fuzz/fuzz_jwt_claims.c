@@ -67,6 +67,27 @@ check_times(const PatJsonObject *object)
 	}
 }
 
+/* B1: none is issued both before and after a time, or without saying when. */
+static void
+check_issue(const PatJsonObject *object)
+{
+	PatJwtTimes times;
+
+	if (!pat_jwt_read_times(object, &times))
+		return;
+	if (!times.has_issued_at)
+	{
+		MUST(pat_jwt_is_issued(&times, NOW, 0) && !pat_jwt_is_issued_since(&times, -1e308, 60));
+		return;
+	}
+	MUST(isfinite(times.issued_at) && pat_json_member(object, "iat")->type == PAT_JSON_NUMBER);
+	MUST(pat_jwt_is_issued(&times, NOW, 0) == (times.issued_at <= NOW));
+	MUST(!pat_jwt_is_issued(&times, NOW, 0) || pat_jwt_is_issued(&times, NOW, 60));
+	MUST(pat_jwt_is_issued(&times, NOW, 0) || pat_jwt_is_issued_since(&times, NOW, 0));
+	MUST(!pat_jwt_is_issued_since(&times, NOW, 0) || pat_jwt_is_issued_since(&times, NOW, 60));
+	MUST(pat_jwt_is_issued_since(&times, times.issued_at, 0));
+}
+
 static void
 check_parties(const PatJsonObject *object)
 {
@@ -95,6 +116,7 @@ check(PatSlice json, int encoding)
 		MUST(pat_json_is_shallow(json));
 		check_members(&object);
 		check_times(&object);
+		check_issue(&object);
 		check_parties(&object);
 	}
 	server_forget();

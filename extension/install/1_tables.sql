@@ -61,15 +61,18 @@ CREATE TABLE pat_account
     is_system  boolean  NOT NULL DEFAULT false,
     root_role  integer  REFERENCES pat_role,
     created_at pat_time NOT NULL DEFAULT now(),
-    deleted_at pat_time
+    deleted_at pat_time,
+    username_since pat_time
 ) USING heap;
 
 CREATE UNIQUE INDEX pat_account_username_key ON pat_account (username) WHERE deleted_at IS NULL;
+CREATE INDEX pat_account_username_idx ON pat_account (username);
 CREATE INDEX pat_account_root_role_idx ON pat_account (root_role);
 
 COMMENT ON TABLE pat_account IS 'People, service accounts, and the system account that owns admin API tokens. A deleted account keeps its row; its username is free again.';
 COMMENT ON COLUMN pat_account.is_service IS 'A service account: its tokens are listed by pat_list_for_service_account.';
 COMMENT ON COLUMN pat_account.is_system IS 'The account -1337 (Unleash''s id), owner of admin API tokens.';
+COMMENT ON COLUMN pat_account.username_since IS 'Since when the account has borne a username that it took later than it was created, or that another account bore before; NULL = since its creation. JSON Web Tokens issued earlier do not speak for it by that name.';
 COMMENT ON COLUMN pat_account.root_role IS 'The role that decides what the account''s tokens may do; NULL may do nothing but list its own.';
 
 --
@@ -96,7 +99,7 @@ CREATE INDEX pat_token_account_id_id_idx ON pat_token (account_id, id);
 
 COMMENT ON TABLE pat_token IS 'One row per personal access token and per admin API token.';
 COMMENT ON COLUMN pat_token.secret_hash IS 'SHA-256 of the whole token text: the only look-up key. A plain hash is right for random tokens (NIST SP 800-63B-4, 3.1.2.2).';
-COMMENT ON COLUMN pat_token.secret_sealed IS 'The token text under AES-256-GCM: 12 bytes nonce, text, 16 bytes tag; the id is authenticated with it. NULL unless pat.secret_key_file was set when the token was made.';
+COMMENT ON COLUMN pat_token.secret_sealed IS 'The token text under AES-256-GCM: 12 bytes nonce, text, 16 bytes tag; id, account_id and secret_hash are authenticated with it, so it opens in its row only. NULL unless pat.secret_key_file was set when the token was made.';
 COMMENT ON COLUMN pat_token.expires_at IS 'From this time on the token is refused. NULL = never expires.';
 COMMENT ON COLUMN pat_token.seen_at IS 'Last use, up to pat.seen_resolution late. NULL = never used.';
 
@@ -191,6 +194,36 @@ CREATE TRIGGER pat_role_permission_truncate BEFORE TRUNCATE ON pat_role_permissi
     FOR EACH STATEMENT EXECUTE FUNCTION pat_refuse_change();
 CREATE TRIGGER pat_account_truncate BEFORE TRUNCATE ON pat_account
     FOR EACH STATEMENT EXECUTE FUNCTION pat_refuse_change();
+
+--
+-- Usernames that change hands
+--
+-- A JSON Web Token may name an account by username, and outlive the account.  Whoever takes the
+-- name next, by a new account, an import of an old one, a change of username or the return of a
+-- deleted account, must not inherit the token.
+--
+
+CREATE FUNCTION pat_note_username() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.username IS DISTINCT FROM OLD.username OR (NEW.deleted_at IS NULL AND OLD.deleted_at IS NOT NULL) THEN
+            NEW.username_since := now();
+        END IF;
+    ELSIF NEW.username_since IS NULL AND NEW.deleted_at IS NULL
+        AND EXISTS (SELECT FROM @extschema@.pat_account a WHERE a.username = NEW.username) THEN
+        NEW.username_since := now();
+    END IF;
+    RETURN NEW;
+END
+$$;
+REVOKE ALL ON FUNCTION pat_note_username() FROM PUBLIC;
+COMMENT ON FUNCTION pat_note_username() IS 'Trigger: sets pat_account.username_since where an account takes a username that others may have borne.';
+
+CREATE TRIGGER pat_account_username BEFORE INSERT OR UPDATE OF username, deleted_at ON pat_account
+    FOR EACH ROW EXECUTE FUNCTION pat_note_username();
 
 SELECT pg_catalog.pg_extension_config_dump('pat_role', 'WHERE id NOT IN (1, 2, 3)');
 SELECT pg_catalog.pg_extension_config_dump('pat_role_id_seq', '');

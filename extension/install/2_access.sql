@@ -88,12 +88,12 @@ CREATE FUNCTION pat_token_hash(token text) RETURNS bytea
 REVOKE ALL ON FUNCTION pat_token_hash(text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_token_hash(text) IS 'SHA-256 of the text: what pat_token.secret_hash holds.';
 
-CREATE FUNCTION pat_token_seal(token_id integer, token text) RETURNS bytea
+CREATE FUNCTION pat_token_seal(token_id integer, account_id integer, token text) RETURNS bytea
     LANGUAGE C VOLATILE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'pat_token_seal';
-REVOKE ALL ON FUNCTION pat_token_seal(integer, text) FROM PUBLIC;
-COMMENT ON FUNCTION pat_token_seal(integer, text) IS
-'The text sealed for pat_token.secret_sealed of that row; NULL where pat.secret_key_file is empty. Errors: config_file_error or the system''s, where the key file cannot be used.';
+REVOKE ALL ON FUNCTION pat_token_seal(integer, integer, text) FROM PUBLIC;
+COMMENT ON FUNCTION pat_token_seal(integer, integer, text) IS
+'The text sealed for pat_token.secret_sealed of the row with that id, account and secret_hash; NULL where pat.secret_key_file is empty. Errors: config_file_error or the system''s, where the key file cannot be used. Owner only.';
 
 CREATE FUNCTION pat_token_is_usable(token text) RETURNS boolean
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE

@@ -126,7 +126,7 @@ BEGIN
     SELECT a.is_service, a.is_system INTO account FROM @extschema@.pat_account a WHERE a.id = $1;
     INSERT INTO @extschema@.pat_token
             (id, account_id, description, secret_hash, secret_sealed, created_at, expires_at, seen_at)
-        VALUES (new_id, $1, $2, @extschema@.pat_token_hash($4), @extschema@.pat_token_seal(new_id, $4), $5, $3, $6)
+        VALUES (new_id, $1, $2, @extschema@.pat_token_hash($4), @extschema@.pat_token_seal(new_id, $1, $4), $5, $3, $6)
         ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         PERFORM @extschema@.pat_raise(409, 'NameExistsError',

@@ -50,7 +50,7 @@ BEGIN
     new_id := CASE WHEN $4 THEN source_id ELSE nextval('@extschema@.pat_token_id_seq') END;
     INSERT INTO @extschema@.pat_token
             (id, account_id, description, secret_hash, secret_sealed, created_at, expires_at, seen_at)
-        VALUES (new_id, $1, new_text, $3, @extschema@.pat_token_seal(new_id, nullif($2->>'secret', '')),
+        VALUES (new_id, $1, new_text, $3, @extschema@.pat_token_seal(new_id, $1, nullif($2->>'secret', '')),
                 coalesce(@extschema@.pat_import_time($2->>'created_at'), now()),
                 @extschema@.pat_import_time($2->>'expires_at'), @extschema@.pat_import_time($2->>'seen_at'))
         ON CONFLICT DO NOTHING;

@@ -54,7 +54,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION pat_add_jwt_key(text, text, bytea, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_add_jwt_key(text, text, bytea, text, text, text) IS
-'Lets the holder of a key sign caller tokens. kid: 1 to 255 characters, unique, retired ones included. algorithm and key: see pat_jwt_key_problem. issuer, audience: what iss must be, and aud be or hold; NULL = any iss, no aud. subject_claim: the claim that names the account, by id or username. Errors: PT400, PT409. Owner only.';
+'Lets the holder of a key sign caller tokens. kid: 1 to 255 characters, unique, retired ones included. algorithm and key: see pat_jwt_key_problem. issuer, audience: what iss must be, and aud be or hold; NULL = any iss, no aud. subject_claim: the claim that names the account, by id or username; by username, iat is required and must not be before the account has had that name. Errors: PT400, PT409. Owner only.';
 
 CREATE FUNCTION pat_add_jwt_key(kid text, algorithm text, key text, issuer text DEFAULT NULL,
                                 audience text DEFAULT NULL, subject_claim text DEFAULT 'sub')
@@ -117,7 +117,7 @@ CREATE FUNCTION pat_jwt_account(token text, at timestamptz) RETURNS integer
     AS 'MODULE_PATHNAME', 'pat_jwt_account';
 REVOKE ALL ON FUNCTION pat_jwt_account(text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION pat_jwt_account(text, timestamptz) IS
-'The account that a JSON Web Token speaks for at a given time, by the keys in force now; NULL if it speaks for none. For finding out why a caller is refused. Owner only.';
+'The account that a JSON Web Token speaks for at a given time, by the keys and accounts of now; NULL if it speaks for none. For finding out why a caller is refused. Owner only.';
 
 --
 -- pgjwt's API, for those who mint in SQL
@@ -128,13 +128,13 @@ CREATE FUNCTION pat_jwt_sign(payload json, secret text, algorithm text DEFAULT '
     AS 'MODULE_PATHNAME', 'pat_jwt_sign';
 REVOKE ALL ON FUNCTION pat_jwt_sign(json, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_jwt_sign(json, text, text) IS
-'A JSON Web Token over the payload as it is written, byte for byte as pgjwt''s sign. algorithm: HS256, HS384 or HS512. Errors: invalid_parameter_value for another one.';
+'A JSON Web Token over the payload as it is written, byte for byte as pgjwt''s sign; pat_jwt_verify can read it. payload: an object with at most 128 members, no name twice, nested at most 32 deep; exp, nbf and iat, if there, numbers. algorithm: HS256, HS384 or HS512. Errors: invalid_parameter_value for another algorithm or payload; program_limit_exceeded for a token of more than 8192 bytes.';
 
 CREATE FUNCTION pat_jwt_read(token text, secret text, algorithm text, OUT header json, OUT payload json, OUT valid boolean)
     LANGUAGE C STABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'pat_jwt_read';
 REVOKE ALL ON FUNCTION pat_jwt_read(text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION pat_jwt_read(text, text, text) IS 'What pat_jwt_verify returns, as one row.';
+COMMENT ON FUNCTION pat_jwt_read(text, text, text) IS 'What pat_jwt_verify returns, as one row. Errors: those of pat_jwt_verify.';
 
 CREATE FUNCTION pat_jwt_verify(token text, secret text, algorithm text DEFAULT 'HS256')
     RETURNS TABLE (header json, payload json, valid boolean)
@@ -145,4 +145,4 @@ AS $$
 $$;
 REVOKE ALL ON FUNCTION pat_jwt_verify(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_jwt_verify(text, text, text) IS
-'Header and payload of a JSON Web Token (NULL where unreadable), and whether it is valid: signed with the secret by this algorithm, nbf and exp, if there, numbers with nbf <= now < exp. Never raises for what the token holds. Columns as pgjwt''s verify.';
+'Header and payload of a JSON Web Token (NULL where unreadable), and whether it is valid: signed with the secret by this algorithm, nbf and exp, if there, numbers with nbf <= now < exp. iat, if there, must be a number and is not compared with the clock. A token of more than 8192 bytes is not valid. Never raises for what the token holds. Errors: invalid_parameter_value for an algorithm other than HS256, HS384 and HS512. Columns as pgjwt''s verify.';

@@ -83,6 +83,11 @@ read_account(const Row *row, PatAccount *account)
 	account->is_service = row_bool(row, PAT_ACCOUNT_IS_SERVICE);
 	account->is_system = row_bool(row, PAT_ACCOUNT_IS_SYSTEM);
 	account->is_deleted = row_has(row, PAT_ACCOUNT_DELETED_AT);
+	account->created_at =
+		row_has(row, PAT_ACCOUNT_CREATED_AT) ? row_time(row, PAT_ACCOUNT_CREATED_AT) : DT_NOEND;
+	account->username_since = row_has(row, PAT_ACCOUNT_USERNAME_SINCE)
+								  ? row_time(row, PAT_ACCOUNT_USERNAME_SINCE)
+								  : DT_NOBEGIN;
 }
 
 static void
@@ -103,6 +108,7 @@ read_token(TupleTableSlot *slot, PatToken *token, bool with_texts)
 	token->id = row_int(&row, PAT_TOKEN_ID);
 	token->account_id = row_int(&row, PAT_TOKEN_ACCOUNT_ID);
 	token->description = with_texts ? (text *) row_varlena(&row, PAT_TOKEN_DESCRIPTION) : NULL;
+	token->hash = with_texts ? (bytea *) row_varlena(&row, PAT_TOKEN_SECRET_HASH) : NULL;
 	token->sealed = with_texts ? (bytea *) row_varlena(&row, PAT_TOKEN_SECRET_SEALED) : NULL;
 	token->created_at = row_time(&row, PAT_TOKEN_CREATED_AT);
 	token->expires_at = row_time(&row, PAT_TOKEN_EXPIRES_AT);
@@ -157,6 +163,7 @@ find_token(PatIndex index, Datum key, PatToken *token, bool with_texts)
 	{
 		read_token(slot, token, with_texts);
 		token->description = copy_text(token->description);
+		token->hash = copy_text(token->hash);
 		token->sealed = copy_text(token->sealed);
 	}
 	pat_scan_end(&scan);

@@ -26,6 +26,8 @@ typedef struct PatAccount
 	bool is_service;
 	bool is_system;
 	bool is_deleted;
+	TimestampTz created_at;     /* DT_NOEND where the row has none */
+	TimestampTz username_since; /* DT_NOBEGIN where the row has none */
 } PatAccount;
 
 /* What is only shown; texts are NULL where the row has none. */
@@ -43,6 +45,7 @@ typedef struct PatToken
 	int32 id;
 	int32 account_id;
 	text *description; /* NULL = none */
+	bytea *hash;       /* NULL = none */
 	bytea *sealed;     /* NULL = none */
 	TimestampTz created_at;
 	TimestampTz expires_at;
