@@ -83,8 +83,9 @@ read_account(const Row *row, PatAccount *account)
 	account->is_service = row_bool(row, PAT_ACCOUNT_IS_SERVICE);
 	account->is_system = row_bool(row, PAT_ACCOUNT_IS_SYSTEM);
 	account->is_deleted = row_has(row, PAT_ACCOUNT_DELETED_AT);
-	account->created_at =
-		row_has(row, PAT_ACCOUNT_CREATED_AT) ? row_time(row, PAT_ACCOUNT_CREATED_AT) : DT_NOEND;
+	account->created_at = row_has(row, PAT_ACCOUNT_CREATED_AT)
+							  ? row_time(row, PAT_ACCOUNT_CREATED_AT)
+							  : DT_NOEND;
 	account->username_since = row_has(row, PAT_ACCOUNT_USERNAME_SINCE)
 								  ? row_time(row, PAT_ACCOUNT_USERNAME_SINCE)
 								  : DT_NOBEGIN;
