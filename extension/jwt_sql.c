@@ -47,7 +47,8 @@ hmac_algorithm(const text *name)
 
 	if (algorithm == PAT_JWT_NO_ALGORITHM || pat_jwt_family(algorithm) != PAT_JWT_HMAC)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("algorithm must be HS256, HS384 or HS512"), errhidestmt(true)));
+						errmsg("algorithm must be HS256, HS384 or HS512"), errhidestmt(true),
+						errhidecontext(true)));
 	return algorithm;
 }
 
@@ -66,10 +67,10 @@ check_payload(PatSlice payload, size_t token_len)
 	PatJwtTimes times;
 
 	if (token_len > PAT_CREDENTIAL_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("a JSON Web Token of %zu bytes is too long", token_len),
-				 errdetail("The limit is %d bytes.", PAT_CREDENTIAL_MAX), errhidestmt(true)));
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("a JSON Web Token of %zu bytes is too long", token_len),
+						errdetail("The limit is %d bytes.", PAT_CREDENTIAL_MAX), errhidestmt(true),
+						errhidecontext(true)));
 	if (!pat_json_object_parse(payload, &object))
 		ereport(
 			ERROR,
@@ -78,11 +79,11 @@ check_payload(PatSlice payload, size_t token_len)
 			 errdetail("It has at most %d members, no name twice, is nested at most %d deep, and "
 					   "each of its escapes stands for a character.",
 					   PAT_JSON_MEMBERS_MAX, PAT_JWT_DEPTH_MAX),
-			 errhidestmt(true)));
+			 errhidestmt(true), errhidecontext(true)));
 	if (!pat_jwt_read_times(&object, &times))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("claims \"exp\", \"nbf\" and \"iat\" must be numbers"), errhidestmt(true)));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("claims \"exp\", \"nbf\" and \"iat\" must be numbers"),
+						errhidestmt(true), errhidecontext(true)));
 }
 
 /* pat_jwt_sign(payload json, secret text, algorithm text) returns text */

@@ -5,8 +5,7 @@
  *
  * Owns: whether the key has been loaded.  The key itself goes into the cipher
  * (crypto.c); the copies here are wiped.  A file that others may read is refused,
- * as the server refuses such a TLS key.  What is wrong with it is logged without
- * the statement and its context, which may hold a token.
+ * as the server refuses such a TLS key.
  */
 #include "postgres.h"
 
@@ -15,8 +14,11 @@
 #include <unistd.h>
 
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "miscadmin.h"
 #include "storage/fd.h"
 #include "tcop/pquery.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
@@ -35,58 +37,62 @@ static KeyState key_state = KEY_NOT_READ;
 static TimestampTz tried_by; /* the statement that read the file last, by its start */
 static bool defining_setting = false;
 
-/* What is wrong with the file, by elevel; the statement and its context may hold a token. */
-#define report(elevel, ...)                                                                     \
-	ereport(elevel,                                                                             \
-			(__VA_ARGS__,                                                                       \
-			 errhint("The setting \"pat.secret_key_file\" names this file; while it cannot be " \
-					 "used, no token can be created."),                                         \
-			 errhidestmt(true), errhidecontext(true)))
-
-/* The server's own rule for its TLS key, of whatever the path has led to. */
-static bool
-check_access(int fd, const char *path, int elevel)
+/*
+ * By elevel, without the statement and its context, which may hold a token.  The
+ * path is for those only who may see the setting, and for the server's log.
+ * Without a sqlstate, it is that of errno.
+ */
+static void
+report(int elevel, int sqlstate, const char *problem)
 {
-	struct stat st;
-	mode_t forbidden;
+	int cause = errno;
+	bool shown = elevel == LOG_SERVER_ONLY ||
+				 has_privs_of_role(GetOuterUserId(), ROLE_PG_READ_ALL_SETTINGS);
 
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-	{
-		report(elevel, errcode(ERRCODE_CONFIG_FILE_ERROR),
-			   errmsg("secret key file \"%s\" is not a regular file", path));
-		return false;
-	}
-	if (st.st_uid != geteuid() && st.st_uid != 0)
-	{
-		report(elevel, errcode(ERRCODE_CONFIG_FILE_ERROR),
-			   errmsg("secret key file \"%s\" must be owned by the server's user or root", path));
-		return false;
-	}
-	forbidden = st.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
-	if ((st.st_mode & forbidden) == 0)
-		return true;
-	report(elevel, errcode(ERRCODE_CONFIG_FILE_ERROR),
-		   errmsg("secret key file \"%s\" has group or world access", path),
-		   errdetail(
-			   "It must have permissions u=rw (0600) or less if owned by the server's user, or "
-			   "u=rw,g=r (0640) or less if owned by root."));
-	return false;
+	errno = cause;
+	ereport(
+		elevel,
+		(sqlstate == 0 ? errcode_for_file_access() : errcode(sqlstate),
+		 shown ? errmsg_internal("%s", problem)
+			   : errmsg("the key file of sealed storage cannot be used"),
+		 shown ? 0 : errdetail_log("%s.", problem),
+		 errhint("The setting \"pat.secret_key_file\" must name a file of %d bytes that belongs "
+				 "to the server's user and has mode 0600 or less, or to root and has mode 0640 "
+				 "or less. While it cannot be used, no token can be created.",
+				 PAT_KEY_LEN),
+		 errhidestmt(true), errhidecontext(true)));
 }
 
-static bool
-read_key(int fd, const char *path, uint8 key[PAT_KEY_LEN], int elevel)
+/* The server's own rule for its TLS key, of whatever the path has led to; NULL if it holds. */
+static const char *
+access_problem(int fd)
 {
-	uint8 content[PAT_KEY_LEN + 1]; /* one more shows a file that is too long */
-	ssize_t len = read(fd, content, sizeof(content));
+	struct stat st;
 
-	memcpy(key, content, PAT_KEY_LEN);
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return "is not a regular file";
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return "must be owned by the server's user or root";
+	if (st.st_mode & (st.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO))
+		return "has group or world access";
+	return NULL;
+}
+
+/* The key, or what is wrong with the file. */
+static const char *
+read_key(int fd, uint8 key[PAT_KEY_LEN])
+{
+	const char *problem = access_problem(fd);
+	uint8 content[PAT_KEY_LEN + 1]; /* one more shows a file that is too long */
+
+	if (problem != NULL)
+		return problem;
+	if (read(fd, content, sizeof(content)) == PAT_KEY_LEN)
+		memcpy(key, content, PAT_KEY_LEN);
+	else
+		problem = psprintf("does not hold exactly %d bytes", PAT_KEY_LEN);
 	explicit_bzero(content, sizeof(content));
-	if (len == PAT_KEY_LEN)
-		return true;
-	explicit_bzero(key, PAT_KEY_LEN);
-	report(elevel, errcode(ERRCODE_CONFIG_FILE_ERROR),
-		   errmsg("secret key file \"%s\" does not hold exactly %d bytes", path, PAT_KEY_LEN));
-	return false;
+	return problem;
 }
 
 /* Neither a pipe nor a terminal holds the server up. */
@@ -94,17 +100,19 @@ static bool
 read_key_file(const char *path, uint8 key[PAT_KEY_LEN], int elevel)
 {
 	int fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	bool good;
+	const char *problem;
 
 	if (fd < 0)
 	{
-		report(elevel, errcode_for_file_access(),
-			   errmsg("could not open secret key file \"%s\": %m", path));
+		report(elevel, 0, psprintf("could not open secret key file \"%s\": %m", path));
 		return false;
 	}
-	good = check_access(fd, path, elevel) && read_key(fd, path, key, elevel);
+	problem = read_key(fd, key);
 	CloseTransientFile(fd);
-	return good;
+	if (problem != NULL)
+		report(elevel, ERRCODE_CONFIG_FILE_ERROR,
+			   psprintf("secret key file \"%s\" %s", path, problem));
+	return problem == NULL;
 }
 
 /*

@@ -148,12 +148,12 @@ sub run_and_log
 sub count { my ($text, $pattern) = @_; my $n = () = $text =~ /$pattern/g; return $n; }
 
 my $load = "SELECT pat_token_is_usable('x') \\g /dev/null\n";
-my $names_setting = qr/HINT:  The setting "pat\.secret_key_file" names this file/;
+my $names_setting = qr/HINT:  The setting "pat\.secret_key_file" must name a file of 32 bytes/;
 for my $path (sort keys %unfit)
 {
 	my ($output, $error, $log) = run_and_log("$load ALTER SYSTEM SET pat.secret_key_file = '$path'");
 	my $name = substr($path, 0, 60);
-	like($error, qr/WARNING:  .*$unfit{$path}.*\n(?:DETAIL:  .*\n)?$names_setting/, "E4: ALTER SYSTEM warns: $name");
+	like($error, qr/WARNING:  .*$unfit{$path}.*\n$names_setting/, "E4: ALTER SYSTEM warns: $name");
 	is(count("$error$log", qr/WARNING:/) . count($error, qr/ERROR/), '20', '... once, here and in the log');
 	unlike("$error$log", qr/k{31}|STATEMENT/, '... without the key or the statement');
 }
@@ -181,9 +181,20 @@ my (undef, $by_reset) = run_and_log("$load SET pat.secret_key_file = '$good'; RE
 is($by_reset, '', 'E4: taking the setting back warns of nothing');
 $node->safe_psql('postgres', 'CREATE ROLE regress_pat_api LOGIN');
 $node->safe_psql('postgres', q{SELECT pat_grant_api('regress_pat_api')});
-my (undef, $by_other) = run_and_log("${load}SET pat.secret_key_file = '$missing'; ALTER ROLE regress_pat_api SET pat.secret_key_file = '$missing'",
+my $load_by_api = "SELECT pat_last_caller() \\g /dev/null\n";
+my (undef, $by_other) = run_and_log("${load_by_api}SET pat.secret_key_file = '$missing'; ALTER ROLE regress_pat_api SET pat.secret_key_file = '$missing'",
 	'-U', 'regress_pat_api');
 unlike($by_other, qr/WARNING|could not open/, 'E4: who may not set it learns nothing of a file');
+like($by_other, qr/ERROR:  permission denied to set parameter/, '... but that');
+SKIP:
+{
+	skip 'before 15 nobody but superusers can be let set it', 1 if $node->safe_psql('postgres', 'SHOW server_version_num') < 150000;
+	$node->safe_psql('postgres', 'CREATE ROLE regress_pat_setter LOGIN');
+	$node->safe_psql('postgres', "$load GRANT SET ON PARAMETER pat.secret_key_file TO regress_pat_setter; SELECT pat_grant_api('regress_pat_setter')");
+	my (undef, $told) = run_and_log("${load_by_api}SET pat.secret_key_file = '$missing'; SET pat.secret_key_file = '$linked'", '-U', 'regress_pat_setter');
+	is(count($told, qr/WARNING:  the key file of sealed storage cannot be used/), 2, '... nor who may set it, but not see it');
+	unlike($told, qr/No such file|world access/, '... of what is wrong with the file');
+}
 
 # ---- a file that cannot be used, from the configuration --------------------------------------------
 
@@ -213,7 +224,10 @@ is("$plan$parallel", "t\nt\nt", 'E4: nor do parallel workers');
 
 my $create = "SELECT pat_create_for_service_account('$bot', '{\"description\":\"x\",\"expiresAt\":\"2099-01-01T00:00:00Z\"}', '$admin')";
 (undef, $error, $log) = run_and_log($create, '-U', 'regress_pat_api');
-like($log, qr/ERROR:  could not open secret key file ".*": No such file.*\n.*$names_setting/, 'E4: creating a token names the setting in the log');
+like($log, qr/ERROR:  the key file of sealed storage cannot be used\n.*DETAIL:  could not open secret key file ".*": No such file.*\n.*$names_setting/,
+	'E4: creating a token names the setting in the log');
+unlike($error, qr/nowhere|No such file/, '... where a caller in SQL is not told the path');
+like($error, qr/ERROR:  the key file of sealed storage cannot be used\n$names_setting/, '... but what to ask for');
 unlike($log, qr/\Q$admin\E/, '... and no token');
 my $bridge = PatBridge->start($node);
 $before = -s $node->logfile;
