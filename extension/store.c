@@ -70,6 +70,7 @@ read_account(const Row *row, PatAccount *account)
 {
 	account->id = row_int(row, Anum_pat_account_id);
 	account->root_role = row_int(row, Anum_pat_account_root_role);
+	account->has_role = row_has(row, Anum_pat_account_root_role);
 	account->is_service = row_bool(row, Anum_pat_account_is_service);
 	account->is_system = row_bool(row, Anum_pat_account_is_system);
 	account->is_deleted = row_has(row, Anum_pat_account_deleted_at);
