@@ -27,6 +27,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "own_schema.h"
 #include "relations.h"
 
 #define N_TABLES          (PAT_JWT_KEY + 1)
@@ -112,6 +113,17 @@ forget_relations(Datum arg pg_attribute_unused(), Oid relid)
 	}
 }
 
+/* The tables are those of the function's own schema. */
+static void
+follow_schema(Oid function)
+{
+	api_function = function;
+	if (get_func_namespace(function) == schema)
+		return;
+	schema = get_func_namespace(function);
+	forget_relations((Datum) 0, InvalidOid);
+}
+
 void
 pat_relations_use(FunctionCallInfo fcinfo)
 {
@@ -122,13 +134,9 @@ pat_relations_use(FunctionCallInfo fcinfo)
 		CacheRegisterRelcacheCallback(forget_relations, (Datum) 0);
 		callback_registered = true;
 	}
-	if (function == api_function)
-		return;
-	api_function = function;
-	if (get_func_namespace(function) == schema)
-		return;
-	schema = get_func_namespace(function);
-	forget_relations((Datum) 0, InvalidOid);
+	if (function != api_function)
+		follow_schema(function);
+	pat_check_own_schema(schema);
 }
 
 static Oid

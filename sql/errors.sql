@@ -21,7 +21,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
     -- E12: a PT401, and no other error, says in a HINT what to pass
-    RETURN format('%s %s: %s', SQLSTATE, detail, message) || CASE WHEN (hint ~ 'caller_token') <> (SQLSTATE = 'PT401') THEN hint ELSE '' END;
+    RETURN format('%s %s: %s', SQLSTATE, detail, message) || CASE WHEN (hint ~ 'caller_token') <> (SQLSTATE = 'PT401') THEN ', but HINT: ' || hint ELSE '' END;
 END
 $$;
 

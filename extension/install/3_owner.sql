@@ -6,6 +6,18 @@
 -- theirs would fit a bare NULL, or a default left out, better.
 --
 
+CREATE FUNCTION pat_check_schema() RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    @guard@
+END
+$$;
+REVOKE ALL ON FUNCTION pat_check_schema() FROM PUBLIC;
+COMMENT ON FUNCTION pat_check_schema() IS
+'Does nothing but what all functions in PL/pgSQL begin with; the functions in C read the schema''s name from it. Errors: object_not_in_prerequisite_state the schema was renamed while the event trigger pat_follow_rename was off. Owner only.';
+
 CREATE FUNCTION pat_record(type text, created_by integer, token_id integer, data jsonb) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp

@@ -83,7 +83,8 @@ AS $$
 BEGIN
     @guard@
     RETURN QUERY
-        SELECT k.kid, k.algorithm, k.issuer, k.audience, k.subject_claim, k.created_at, k.retired_at
+        SELECT k.kid, k.algorithm, k.issuer, k.audience, k.subject_claim,
+            k.created_at::timestamptz, k.retired_at::timestamptz
         FROM @extschema@.pat_jwt_key k ORDER BY k.id;
 END
 $$;
