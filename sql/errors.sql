@@ -76,3 +76,6 @@ ROLLBACK TO s;
 SELECT pat_create_token(pat_create_account('regress-viewer'), 'v', secret => 'user:regress-viewer') IS NOT NULL AS made;
 SELECT pat_list_for_service_account('abc', 'user:regress-viewer');
 ROLLBACK;
+-- C11: an error of the API has message, DETAIL and HINT, and no CONTEXT, however the query is planned
+SELECT pat_raise(404, 'NotFoundError', 'A message.');
+SELECT pat_raise(400, 'BadDataError', 'A message.') FROM pg_class LIMIT 1;
