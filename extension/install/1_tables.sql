@@ -178,6 +178,7 @@ INSERT INTO pat_account (id, username, name, is_system, root_role)
 CREATE FUNCTION pat_refuse_change() RETURNS trigger
     LANGUAGE plpgsql PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
+    SET quote_all_identifiers = off
 AS $$
 BEGIN
     RAISE EXCEPTION 'rows that the extension ships cannot be changed'

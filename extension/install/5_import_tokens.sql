@@ -185,6 +185,7 @@ CREATE FUNCTION pat_import_unleash(source_schema regnamespace)
     SET timezone = 'UTC'
     SET datestyle = 'ISO, YMD'
     SET row_security = off
+    SET quote_all_identifiers = off
 AS $$
 DECLARE
     lines   @extschema@.pat_import_line[];
