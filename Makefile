@@ -124,8 +124,9 @@ endif
 .DEFAULT_GOAL := all
 include $(PGXS)
 
-$(install_script): $(install_parts)
-	cat $(install_parts) >$@
+install_guard := $(SRC_DIR)/extension/install/guard.sed
+$(install_script): $(install_parts) $(install_guard)
+	sed -f $(install_guard) $(install_parts) >$@
 
 headers := $(wildcard $(SRC_DIR)/extension/*.h $(SRC_DIR)/extension/*/*.h)
 $(OBJS) $(OBJS:.o=.bc): $(headers)

@@ -188,7 +188,7 @@ db_send(DbConn *conn, const Call *call, const char *const *const *requests, unsi
 {
 	int64_t started = clock_us();
 
-	if (!send_statement(conn, call, requests, count))
+	if (!db_send_in_ascii(conn, call, requests, count, send_statement))
 	{
 		db_lose(conn, db_pg_message(conn));
 		return false;

@@ -161,6 +161,15 @@ extern void db_start_connect(DbConn *conn, int64_t now);
 extern void db_continue_connect(DbConn *conn);
 extern void db_continue_setup(DbConn *conn);
 
+/* ---- db_ascii.c --------------------------------------------------------- */
+
+typedef bool
+DbSend(DbConn *conn, const Call *call, const char *const *const *requests, unsigned count);
+
+/* Send, by this function, what the database can take; in ASCII where it lacks characters. */
+extern bool db_send_in_ascii(DbConn *conn, const Call *call, const char *const *const *requests,
+							 unsigned count, DbSend *send);
+
 /* ---- db_results.c ------------------------------------------------------- */
 
 /* Something can be read; hands out what is complete. */

@@ -29,4 +29,17 @@ extern bool text_has_high_bit(const char *bytes, size_t length);
  */
 extern size_t text_latin1_to_utf8(char *dst, const char *bytes, size_t length);
 
+/* Stands for a character beyond ASCII; no id and no token holds it. */
+#define TEXT_SUBSTITUTE '\x1A'
+
+/* Most bytes that text_to_ascii makes of one. */
+#define TEXT_ASCII_GROWTH 3
+
+/*
+ * UTF-8 in ASCII: of JSON the same text, by escapes; of other text the ASCII characters, and
+ * TEXT_SUBSTITUTE for each other one.  Writes at most TEXT_ASCII_GROWTH * length bytes to
+ * dst, adds no terminator, returns how many it wrote.
+ */
+extern size_t text_to_ascii(char *dst, const char *utf8, size_t length, bool is_json);
+
 #endif

@@ -45,12 +45,12 @@ append_image_url(StringInfo out, const PatAccount *account, const PatAccountDeta
 }
 
 static void
-append_role(StringInfo out, int32 role)
+append_role(StringInfo out, const PatAccount *account)
 {
-	if (role == 0)
-		pat_append_literal(out, "null");
+	if (account->has_role)
+		pat_append_int(out, account->root_role);
 	else
-		pat_append_int(out, role);
+		pat_append_literal(out, "null");
 }
 
 /* pat_service_account_json(account_id integer) returns json: Unleash's serviceAccountSchema */
@@ -78,7 +78,7 @@ pat_service_account_json(PG_FUNCTION_ARGS)
 	pat_append_literal(&out, ",\"username\":");
 	pat_append_text(&out, details.username);
 	pat_append_literal(&out, ",\"rootRole\":");
-	append_role(&out, account.root_role);
+	append_role(&out, &account);
 	pat_append_literal(&out, ",\"imageUrl\":");
 	append_image_url(&out, &account, &details);
 	pat_append_literal(&out, ",\"createdAt\":");

@@ -157,6 +157,8 @@ pat_check_permission(const PatCaller *caller, const char *permission)
 {
 	int32 role = caller->account.root_role;
 
+	if (!caller->account.has_role)
+		return pat_forbidden(permission);
 	if (pat_role_has_permission(role, PAT_PERMISSION_ADMIN))
 		return NULL;
 	if (strcmp(permission, PAT_PERMISSION_ADMIN) != 0 && pat_role_has_permission(role, permission))
@@ -219,6 +221,14 @@ result_row(FunctionCallInfo fcinfo)
 	return BlessTupleDesc(desc);
 }
 
+/* Without a role: none. */
+static ArrayType *
+permissions_of(const PatAccount *account)
+{
+	return account->has_role ? pat_role_permissions(account->root_role)
+							 : construct_empty_array(TEXTOID);
+}
+
 /* pat_caller(caller_token text): a row that tells other SQL who calls. */
 PG_FUNCTION_INFO_V1(pat_caller);
 
@@ -240,7 +250,7 @@ pat_caller(PG_FUNCTION_ARGS)
 	values[CALLER_USERNAME] = PointerGetDatum(details.username);
 	nulls[CALLER_USERNAME] = details.username == NULL;
 	values[CALLER_IS_SERVICE] = BoolGetDatum(caller.account.is_service);
-	values[CALLER_PERMISSIONS] = PointerGetDatum(pat_role_permissions(caller.account.root_role));
+	values[CALLER_PERMISSIONS] = PointerGetDatum(permissions_of(&caller.account));
 	values[CALLER_TOKEN_ID] = Int32GetDatum(caller.token.id);
 	nulls[CALLER_TOKEN_ID] = caller.token.id == PAT_NO_TOKEN;
 	values[CALLER_EXPIRES_AT] = TimestampTzGetDatum(caller.token.expires_at);

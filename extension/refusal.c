@@ -20,19 +20,23 @@
 const PatRefusal pat_no_credential = {
 	401, "AuthenticationRequired",
 	"You must log in to use Unleash. Your request had no authorization header, so we could not "
-	"authorize you. Try logging in at /auth/simple/login."};
+	"authorize you. Try logging in at /auth/simple/login.",
+	"Pass a token in the argument caller_token, with or without the word Bearer in front of it."};
 
-const PatRefusal pat_unauthenticated = {401, "AuthenticationRequired",
-										"You must log in to use Unleash."};
+/* One hint for all that can be wrong. */
+const PatRefusal pat_unauthenticated = {
+	401, "AuthenticationRequired", "You must log in to use Unleash.",
+	"Pass in the argument caller_token a token that exists, has not expired, and belongs to an "
+	"account that is not deleted."};
 
-const PatRefusal pat_no_user = {403, "ForbiddenError", "PATs require an authenticated user."};
+const PatRefusal pat_no_user = {403, "ForbiddenError", "PATs require an authenticated user.", NULL};
 
 static const PatRefusal *
 make_refusal(int status, const char *name, const char *message)
 {
 	PatRefusal *refusal = palloc(sizeof(PatRefusal));
 
-	*refusal = (PatRefusal){status, name, message};
+	*refusal = (PatRefusal){status, name, message, NULL};
 	return refusal;
 }
 
@@ -68,9 +72,10 @@ pat_raise_refusal(const PatRefusal *refusal)
 	status = refusal->status;
 	pat_count_refusal(status);
 	error_context_stack = NULL;
-	ereport(ERROR, (errcode(SQLSTATE_OF_STATUS(status / 100, status / 10 % 10, status % 10)),
-					errmsg_internal("%s", refusal->message),
-					errdetail_internal("%s", refusal->name), errhidestmt(true)));
+	ereport(ERROR,
+			(errcode(SQLSTATE_OF_STATUS(status / 100, status / 10 % 10, status % 10)),
+			 errmsg_internal("%s", refusal->message), errdetail_internal("%s", refusal->name),
+			 refusal->hint != NULL ? errhint("%s", refusal->hint) : 0, errhidestmt(true)));
 }
 
 /*

@@ -6,7 +6,8 @@
  * A check returns a refusal, or NULL where nothing is wrong, so that the same
  * checks serve functions that raise and functions that answer.  Raised, it is
  * SQLSTATE PTnnn (nnn = HTTP status, a convention that PostgREST reads too),
- * the message, and its name as DETAIL.
+ * the message, its name as DETAIL, and where Unleash's message is of no help in SQL,
+ * a HINT.
  */
 #ifndef PAT_REFUSAL_H
 #define PAT_REFUSAL_H
@@ -24,6 +25,7 @@ typedef struct PatRefusal
 	int status; /* of HTTP, 400 to 599 */
 	const char *name;
 	const char *message;
+	const char *hint; /* for callers in SQL; NULL = none */
 } PatRefusal;
 
 /* 401: no credential at all. */

@@ -15,12 +15,13 @@ SELECT pat_delete_account(:gone), pat_delete_account(:gone_admin);
 
 CREATE FUNCTION pg_temp.outcome(id text, token text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    message text; detail text; hint text; context text;
+    message text; detail text; hint text;
 BEGIN
     RETURN left(pat_list_for_service_account(id, token)::text, 9);
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-    RETURN format('%s %s: %s%s', SQLSTATE, detail, message, hint);
+    -- E12: a PT401, and no other error, says in a HINT what to pass
+    RETURN format('%s %s: %s', SQLSTATE, detail, message) || CASE WHEN (hint ~ 'caller_token') <> (SQLSTATE = 'PT401') THEN ', but HINT: ' || hint ELSE '' END;
 END
 $$;
 
@@ -75,3 +76,6 @@ ROLLBACK TO s;
 SELECT pat_create_token(pat_create_account('regress-viewer'), 'v', secret => 'user:regress-viewer') IS NOT NULL AS made;
 SELECT pat_list_for_service_account('abc', 'user:regress-viewer');
 ROLLBACK;
+-- C11: an error of the API has message, DETAIL and HINT, and no CONTEXT, however the query is planned
+SELECT pat_raise(404, 'NotFoundError', 'A message.');
+SELECT pat_raise(400, 'BadDataError', 'A message.') FROM pg_class LIMIT 1;

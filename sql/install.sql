@@ -39,7 +39,49 @@ FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e' AND d.cla
     JOIN pg_extension e ON d.refobjid = e.oid JOIN pg_language l ON l.oid = p.prolang
 WHERE e.extname = 'pat' AND l.lanname NOT IN ('c', 'internal')
   AND ('search_path=pg_catalog, pg_temp' <> ALL (coalesce(p.proconfig, '{}'))
-       OR p.prosecdef AND NOT 'caller_token' = ANY (p.proargnames));
+       OR p.prosecdef AND NOT 'caller_token' = ANY (coalesce(p.proargnames, '{}')) AND p.proname <> 'pat_follow_rename');
+
+-- B2: what names the schema is in PL/pgSQL, and begins with the guard; before that nothing is called
+CREATE TEMP VIEW member AS
+SELECT p.oid::regprocedure AS function, l.lanname AS language, p.*
+FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass
+    JOIN pg_extension e ON d.refobjid = e.oid JOIN pg_language l ON l.oid = p.prolang
+WHERE e.extname = 'pat';
+SELECT function FROM member
+WHERE language <> 'c' AND prosrc ~ '\mpublic\M'
+  AND (language <> 'plpgsql'
+       OR prosrc !~ '^\s*(#variable_conflict use_column\s+)?(DECLARE\n(?:(?!BEGIN).)*)?BEGIN\n    IF NOT EXISTS [(]SELECT FROM pg_extension e JOIN pg_class c ON c.relnamespace = e.extnamespace WHERE e.extname = ''pat'' AND c.oid = to_regclass[(]''public.pat_account''[)][)] THEN\n'
+       OR substring(prosrc FROM '^(.*?)\mBEGIN\n') ~ 'public\.(?!pat_import_line\[\];)');
+SELECT count(*) > 40 AS guarded FROM member WHERE prosrc ~ 'to_regclass[(]''public.pat_account''[)]';
+SELECT evtname, evtevent, evtenabled, evttags FROM pg_event_trigger WHERE evtname LIKE 'pat%';
+
+-- C1: what a backslash means depends on a setting, so none is in a body, a comment or an expression
+SELECT function FROM member WHERE prosrc LIKE '%\%' ESCAPE '';
+SELECT d.description FROM pg_description d JOIN pg_depend m ON m.objid = d.objoid AND m.classid = d.classoid AND m.deptype = 'e'
+    JOIN pg_extension e ON m.refobjid = e.oid AND e.extname = 'pat' WHERE d.description LIKE '%\%' ESCAPE '';
+SELECT conname FROM pg_constraint WHERE pg_get_constraintdef(oid) LIKE '%\%' ESCAPE '' AND conname LIKE 'pat%';
+
+-- C2: a conflict that is no error names its target
+SELECT function FROM member WHERE prosrc ~* 'ON\s+CONFLICT\s+DO';
+
+-- C11: labels are explicit where they were chosen: what reads or writes tables, raises by pat_raise or counts is not safe
+SELECT function FROM member
+WHERE proparallel = 's'
+  AND (prosrc ~ 'pat_raise|pat_record|pat_authorize|nextval|INSERT|UPDATE|DELETE' OR provolatile = 'v' AND proname NOT IN ('pat_new_token_text', 'pat_token_seal'));
+-- what is immutable neither reads a table nor raises by pat_raise
+SELECT function FROM member WHERE provolatile = 'i' AND prosrc ~ 'pat_raise|FROM pg_|public';
+
+-- B5: no row has an id that could stand for "none"
+\set VERBOSITY terse
+INSERT INTO pat_role (id, name) VALUES (0, 'regress-zero');
+INSERT INTO pat_role (id, name) VALUES (-1, 'regress-negative');
+INSERT INTO pat_account (id, username) VALUES (0, 'regress-zero');
+INSERT INTO pat_account (id, username) VALUES (-1, 'regress-negative');
+INSERT INTO pat_account (username, is_system) VALUES ('regress-system', true);
+INSERT INTO pat_token (id, account_id, description, secret_hash) VALUES (0, -1337, 'regress-zero', sha256('x'));
+INSERT INTO pat_jwt_key (id, kid, algorithm, key) VALUES (0, 'regress-zero', 'HS256', repeat('k', 32)::bytea);
+INSERT INTO pat_event (id, type) VALUES (0, 'regress-zero');
+\set VERBOSITY default
 
 -- shipped rows stay as they are
 UPDATE pat_role SET name = 'Root' WHERE id = 1;

@@ -1,4 +1,6 @@
 -- seen_at: written at first use, then when older than pat.seen_resolution.
+-- C11: in parallel mode no use of a token is noted; the other tests run in it, too (make check ONLY=parallel)
+SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('debug_parallel_query', 'force_parallel_mode') \g /dev/null
 BEGIN;
 SELECT pat_create_account('regress-bot') AS bot \gset
 SELECT id AS t FROM pat_create_token(:bot, 'x', NULL, 'user:regress-bot') \gset

@@ -78,9 +78,39 @@ turns_latin1_into_utf8(void)
 	CHECK(!text_has_high_bit(all, 128));
 }
 
+static void
+check_ascii(const char *utf8, bool is_json, const char *expected)
+{
+	char out[64];
+	size_t length = text_to_ascii(out, utf8, strlen(utf8), is_json);
+
+	CHECK(length <= TEXT_ASCII_GROWTH * strlen(utf8));
+	CHECK_NUMBER(length, strlen(expected));
+	CHECK(memcmp(out, expected, strlen(expected)) == 0);
+}
+
+/* C5: JSON keeps its meaning; of other text no byte beyond ASCII is left. */
+static void
+turns_utf8_into_ascii(void)
+{
+	check_ascii("", true, "");
+	check_ascii("{\"a\":\"b\"}", true, "{\"a\":\"b\"}");
+	check_ascii("\"\xc2\x80\xc3\xa9\"", true, "\"\\u0080\\u00e9\"");
+	check_ascii("\xe2\x82\xac\xef\xbf\xbf", true, "\\u20ac\\uffff");
+	check_ascii("\xf0\x9f\x98\x80", true, "\\ud83d\\ude00");
+	check_ascii("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", true, "\\ud800\\udc00\\udbff\\udfff");
+	check_ascii("1\xe2\x82\xac"
+				"2\xf0\x9f\x98\x80",
+				false,
+				"1\x1A"
+				"2\x1A");
+	check_ascii("a\xff\xe2", true, "a\x1A\x1A");
+}
+
 void
 test_text_suite(void)
 {
+	turns_utf8_into_ascii();
 	accepts_every_length_at_its_borders();
 	refuses_what_is_not_utf8();
 	minds_the_length();

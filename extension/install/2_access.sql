@@ -103,7 +103,7 @@ COMMENT ON FUNCTION pat_token_is_usable(text) IS
 'Could a caller send this text as a token? 1 to 8192 visible ASCII characters, not the word Bearer, not three segments of base64url with two dots (a JSON Web Token), and with a fitting checksum if it has the shape of the extension''s own tokens.';
 
 CREATE FUNCTION pat_raise(status integer, name text, message text) RETURNS void
-    LANGUAGE C VOLATILE STRICT PARALLEL SAFE
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'pat_raise';
 REVOKE ALL ON FUNCTION pat_raise(integer, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_raise(integer, text, text) IS
@@ -111,7 +111,7 @@ COMMENT ON FUNCTION pat_raise(integer, text, text) IS
 
 CREATE FUNCTION pat_authorize(credential text, permission text,
         OUT account_id integer, OUT token_id integer, OUT is_service boolean, OUT is_system boolean)
-    LANGUAGE C VOLATILE
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'pat_authorize';
 REVOKE ALL ON FUNCTION pat_authorize(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_authorize(text, text) IS
@@ -151,12 +151,19 @@ CREATE FUNCTION pat_id(id text) RETURNS integer
 REVOKE ALL ON FUNCTION pat_id(text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_id(text) IS 'The number, if the text is 1 to 2147483647 in decimal without sign or leading zero; else NULL.';
 
+CREATE FUNCTION pat_json_integer(number text) RETURNS integer
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'pat_json_integer';
+REVOKE ALL ON FUNCTION pat_json_integer(text) FROM PUBLIC;
+COMMENT ON FUNCTION pat_json_integer(text) IS
+'The value of a JSON number that is an integer of 32 bits, in whatever spelling: 3, 3.0, 30e-1; else NULL.';
+
 CREATE FUNCTION pat_body_bad_escape(body json) RETURNS text
     LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'pat_body_bad_escape';
 REVOKE ALL ON FUNCTION pat_body_bad_escape(json) FROM PUBLIC;
 COMMENT ON FUNCTION pat_body_bad_escape(json) IS
-'The name of the property that holds the first \u0000 or half a surrogate pair, at most 100 bytes of it, as it is written; NULL if there is none.';
+'The name of the property that holds the first escape of NUL or of half a surrogate pair, at most 100 bytes of it, as it is written; NULL if there is none.';
 
 CREATE FUNCTION pat_service_account_json(account_id integer) RETURNS json
     LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED
@@ -173,7 +180,7 @@ COMMENT ON FUNCTION pat_new_token_json(integer, text) IS
 'A token in the form of Unleash''s patSchema, with the given text as its secret.';
 
 CREATE FUNCTION pat_count_unexpired_tokens(account_id integer) RETURNS integer
-    LANGUAGE C VOLATILE STRICT
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'pat_count_unexpired_tokens';
 REVOKE ALL ON FUNCTION pat_count_unexpired_tokens(integer) FROM PUBLIC;
 COMMENT ON FUNCTION pat_count_unexpired_tokens(integer) IS

@@ -6,27 +6,92 @@
 -- theirs would fit a bare NULL, or a default left out, better.
 --
 
-CREATE FUNCTION pat_record(type text, created_by integer, token_id integer, data jsonb) RETURNS void
-    LANGUAGE sql VOLATILE
+CREATE FUNCTION pat_check_schema() RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    INSERT INTO @extschema@.pat_event (type, created_by, token_id, data) VALUES ($1, $2, $3, $4);
-    SELECT @extschema@.pat_token_used($3);
+BEGIN
+    @guard@
+END
+$$;
+REVOKE ALL ON FUNCTION pat_check_schema() FROM PUBLIC;
+COMMENT ON FUNCTION pat_check_schema() IS
+'Does nothing but what all functions in PL/pgSQL begin with; the functions in C read the schema''s name from it. Errors: object_not_in_prerequisite_state the schema was renamed while the event trigger pat_follow_rename was off. Owner only.';
+
+CREATE FUNCTION pat_record(type text, created_by integer, token_id integer, data jsonb) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    @guard@
+    INSERT INTO @extschema@.pat_event (id, type, created_by, token_id, data)
+        VALUES (@extschema@.pat_next_id('pat_event'), $1, $2, $3, $4);
+    PERFORM @extschema@.pat_token_used($3);
+END
 $$;
 REVOKE ALL ON FUNCTION pat_record(text, integer, integer, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION pat_record(text, integer, integer, jsonb) IS
 'Writes an event of the audit trail: what happened, by which account and with which token (NULL = the owner, in SQL), and sets the token''s seen_at. The last act of a change. Owner only.';
 
+CREATE FUNCTION pat_time_text(value timestamptz) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$$;
+REVOKE ALL ON FUNCTION pat_time_text(timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION pat_time_text(timestamptz) IS
+'A time as lists and events have it: UTC, ISO 8601, to milliseconds, the rest cut off. Owner only.';
+
+CREATE FUNCTION pat_next_id(table_name text) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    new_id   bigint;
+    is_taken boolean;
+BEGIN
+    @guard@
+    CASE $1
+        WHEN 'pat_role' THEN
+            new_id := nextval('@extschema@.pat_role_id_seq');
+            is_taken := EXISTS (SELECT FROM @extschema@.pat_role r WHERE r.id = new_id);
+        WHEN 'pat_account' THEN
+            new_id := nextval('@extschema@.pat_account_id_seq');
+            is_taken := EXISTS (SELECT FROM @extschema@.pat_account a WHERE a.id = new_id);
+        WHEN 'pat_token' THEN
+            new_id := nextval('@extschema@.pat_token_id_seq');
+            is_taken := EXISTS (SELECT FROM @extschema@.pat_token t WHERE t.id = new_id);
+        WHEN 'pat_jwt_key' THEN
+            new_id := nextval('@extschema@.pat_jwt_key_id_seq');
+            is_taken := EXISTS (SELECT FROM @extschema@.pat_jwt_key k WHERE k.id = new_id);
+        WHEN 'pat_event' THEN
+            new_id := nextval('@extschema@.pat_event_id_seq');
+            is_taken := EXISTS (SELECT FROM @extschema@.pat_event e WHERE e.id = new_id);
+    END CASE;
+    IF is_taken THEN
+        RAISE EXCEPTION 'the sequence of table "%" lags behind its rows: id % is taken', $1, new_id
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('Advance it: SELECT setval(''%1$s_id_seq'', (SELECT max(id) FROM %1$s));', '@extschema@.pat_' || substr($1, 5));
+    END IF;
+    RETURN new_id;
+END
+$$;
+REVOKE ALL ON FUNCTION pat_next_id(text) FROM PUBLIC;
+COMMENT ON FUNCTION pat_next_id(text) IS
+'The id of a new row of pat_role, pat_account, pat_token, pat_jwt_key or pat_event. Errors: object_not_in_prerequisite_state the id is taken, since rows came in without the sequence (logical replication, explicit ids). Owner only.';
+
 CREATE FUNCTION pat_insert_account(username text, name text, root_role integer, is_service boolean,
                                    created_by integer, created_by_token integer)
     RETURNS integer
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
     new_id integer;
 BEGIN
+    @guard@
     PERFORM @extschema@.pat_begin_change();
     IF char_length($1) NOT BETWEEN 1 AND 255 THEN
         PERFORM @extschema@.pat_raise(400, 'BadDataError', 'The "username" property must have 1 to 255 characters.');
@@ -34,8 +99,8 @@ BEGIN
         PERFORM @extschema@.pat_raise(400, 'BadDataError', 'The "name" property must have at most 255 characters.');
     END IF;
     PERFORM @extschema@.pat_check_role($3);
-    INSERT INTO @extschema@.pat_account (username, name, root_role, is_service)
-        VALUES ($1, $2, $3, $4)
+    INSERT INTO @extschema@.pat_account (id, username, name, root_role, is_service)
+        VALUES (@extschema@.pat_next_id('pat_account'), $1, $2, $3, $4)
         ON CONFLICT (username) WHERE deleted_at IS NULL DO NOTHING
         RETURNING id INTO new_id;
     IF new_id IS NULL THEN
@@ -51,10 +116,11 @@ COMMENT ON FUNCTION pat_insert_account(text, text, integer, boolean, integer, in
 'Stores an account and its event; returns its id. Errors: PT400, PT409. Owner only.';
 
 CREATE FUNCTION pat_check_role(role_id integer) RETURNS void
-    LANGUAGE plpgsql VOLATILE STRICT
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    @guard@
     IF NOT EXISTS (SELECT FROM @extschema@.pat_role r WHERE r.id = $1) THEN
         PERFORM @extschema@.pat_raise(400, 'BadDataError', format('Could not find the role with ID "%s".', $1));
     END IF;
@@ -66,22 +132,26 @@ COMMENT ON FUNCTION pat_check_role(integer) IS 'Errors: PT400 no role has that i
 CREATE FUNCTION pat_create_account(username text, name text DEFAULT NULL,
                                    root_role integer DEFAULT 3, is_service boolean DEFAULT true)
     RETURNS integer
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT @extschema@.pat_insert_account($1, $2, $3, $4, NULL::integer, NULL::integer)
+BEGIN
+    @guard@
+    RETURN @extschema@.pat_insert_account($1, $2, $3, $4, NULL::integer, NULL::integer);
+END
 $$;
 REVOKE ALL ON FUNCTION pat_create_account(text, text, integer, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION pat_create_account(text, text, integer, boolean) IS
 'Creates a service account (or, with is_service false, a person) and returns its id. username: 1 to 255 characters, unique among the living; name: at most 255; root_role: id of a pat_role. Errors: PT400, PT409. Owner only.';
 
 CREATE FUNCTION pat_remove_account(account_id integer, deleted_by integer, deleted_by_token integer) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     gone record;
 BEGIN
+    @guard@
     PERFORM @extschema@.pat_begin_change();
     UPDATE @extschema@.pat_account a SET deleted_at = now()
         WHERE a.id = $1 AND a.deleted_at IS NULL AND NOT a.is_system
@@ -99,10 +169,11 @@ COMMENT ON FUNCTION pat_remove_account(integer, integer, integer) IS
 'Marks an account as deleted and writes its event; false if no living one has that id. Owner only.';
 
 CREATE FUNCTION pat_delete_account(account_id integer) RETURNS void
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    @guard@
     IF NOT @extschema@.pat_remove_account($1, NULL::integer, NULL::integer) THEN
         PERFORM @extschema@.pat_raise(404, 'NotFoundError', format('Could not find the account with ID "%s".', $1));
     END IF;
@@ -112,31 +183,60 @@ REVOKE ALL ON FUNCTION pat_delete_account(integer) FROM PUBLIC;
 COMMENT ON FUNCTION pat_delete_account(integer) IS
 'Deletes an account: all its tokens are refused from the next request on. Errors: PT404 no living account has that id. Owner only.';
 
+CREATE FUNCTION pat_record_token(change text, account_id integer, token_id integer, description text,
+                                 expires_at timestamptz, changed_by integer, changed_by_token integer)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    account record;
+BEGIN
+    @guard@
+    SELECT a.is_service, a.is_system INTO account FROM @extschema@.pat_account a WHERE a.id = $2;
+    PERFORM @extschema@.pat_record(
+        format('%s-%s', CASE WHEN account.is_service THEN 'service-account-token'
+                             WHEN account.is_system THEN 'api-token' ELSE 'pat' END, $1), $6, $7,
+        jsonb_build_object('id', $3, 'userId', $2, 'description', $4, 'expiresAt', @extschema@.pat_time_text($5)));
+END
+$$;
+REVOKE ALL ON FUNCTION pat_record_token(text, integer, integer, text, timestamptz, integer, integer) FROM PUBLIC;
+COMMENT ON FUNCTION pat_record_token(text, integer, integer, text, timestamptz, integer, integer) IS
+'Writes the event of a token of that account. change: created, expired or deleted. Owner only.';
+
 CREATE FUNCTION pat_insert_token(account_id integer, description text, expires_at timestamptz, secret text,
                                  created_at timestamptz, seen_at timestamptz,
                                  created_by integer, created_by_token integer)
     RETURNS integer
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
 DECLARE
-    new_id  integer := nextval('@extschema@.pat_token_id_seq');
-    account record;
+    new_id  integer;
+    problem text;
 BEGIN
-    SELECT a.is_service, a.is_system INTO account FROM @extschema@.pat_account a WHERE a.id = $1;
-    INSERT INTO @extschema@.pat_token
-            (id, account_id, description, secret_hash, secret_sealed, created_at, expires_at, seen_at)
-        VALUES (new_id, $1, $2, @extschema@.pat_token_hash($4), @extschema@.pat_token_seal(new_id, $1, $4), $5, $3, $6)
-        ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
-        PERFORM @extschema@.pat_raise(409, 'NameExistsError',
-            CASE WHEN EXISTS (SELECT FROM @extschema@.pat_token t WHERE t.secret_hash = @extschema@.pat_token_hash($4))
-                 THEN 'PAT secret already exists.' ELSE 'PAT description already exists.' END);
+    @guard@
+    new_id := @extschema@.pat_next_id('pat_token');
+    -- the message of the server would show the hash
+    BEGIN
+        INSERT INTO @extschema@.pat_token
+                (id, account_id, description, secret_hash, secret_sealed, created_at, expires_at, seen_at)
+            VALUES (new_id, $1, $2, @extschema@.pat_token_hash($4), @extschema@.pat_token_seal(new_id, $1, $4), $5, $3, $6)
+            ON CONFLICT (account_id, description) DO NOTHING;
+        IF NOT FOUND THEN
+            problem := 'PAT description already exists.';
+        END IF;
+    EXCEPTION WHEN unique_violation THEN
+        IF NOT EXISTS (SELECT FROM @extschema@.pat_token t WHERE t.secret_hash = @extschema@.pat_token_hash($4)) THEN
+            RAISE;
+        END IF;
+        problem := 'PAT secret already exists.';
+    END;
+    IF problem IS NOT NULL THEN
+        PERFORM @extschema@.pat_raise(409, 'NameExistsError', problem);
     END IF;
-    PERFORM @extschema@.pat_record(
-        CASE WHEN account.is_service THEN 'service-account-token-created'
-             WHEN account.is_system THEN 'api-token-created' ELSE 'pat-created' END,
-        $7, $8, jsonb_build_object('id', new_id, 'userId', $1, 'description', $2, 'expiresAt', $3));
+    PERFORM @extschema@.pat_record_token('created', $1, new_id, $2, $3, $7, $8);
     RETURN new_id;
 END
 $$;
@@ -145,10 +245,11 @@ COMMENT ON FUNCTION pat_insert_token(integer, text, timestamptz, text, timestamp
 'Stores a token''s hash, its sealed text where sealed storage is on, and its event; returns its id. Errors: PT409 the account has a token of that description, or any account this very token. Owner only.';
 
 CREATE FUNCTION pat_check_description(description text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    @guard@
     IF coalesce($1, '') = '' THEN
         PERFORM @extschema@.pat_raise(400, 'BadDataError', 'PAT description cannot be empty.');
     ELSIF char_length($1) > 255 THEN
@@ -162,10 +263,11 @@ COMMENT ON FUNCTION pat_check_description(text) IS 'Errors: PT400 unless the tex
 CREATE FUNCTION pat_create_token(account_id integer, description text, expires_at timestamptz DEFAULT NULL,
                                  INOUT secret text DEFAULT NULL, created_at timestamptz DEFAULT now(),
                                  seen_at timestamptz DEFAULT NULL, OUT id integer)
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    @guard@
     PERFORM @extschema@.pat_begin_change();
     PERFORM @extschema@.pat_check_description(description);
     IF NOT @extschema@.pat_token_is_usable(secret) THEN
@@ -189,25 +291,70 @@ COMMENT ON FUNCTION pat_create_token(integer, text, timestamptz, text, timestamp
 
 CREATE FUNCTION pat_create_admin_token(name text, secret text DEFAULT NULL, expires_at timestamptz DEFAULT NULL)
     RETURNS text
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT t.secret
-    FROM @extschema@.pat_create_token(-1337, $1, $3, coalesce($2, @extschema@.pat_new_token_text(true)),
-                                        now(), NULL::timestamptz) AS t
+BEGIN
+    @guard@
+    RETURN (
+        SELECT t.secret
+        FROM @extschema@.pat_create_token(-1337, $1, $3, coalesce($2, @extschema@.pat_new_token_text(true)),
+                                            now(), NULL::timestamptz) AS t);
+END
 $$;
 REVOKE ALL ON FUNCTION pat_create_admin_token(text, text, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION pat_create_admin_token(text, text, timestamptz) IS
 'Creates an admin API token, owned by the system account, and returns its text, once. name: 1 to 255 characters, unique among admin tokens. secret: NULL = a new random one. expires_at: NULL = never. Errors: PT400, PT409. Owner only.';
 
-CREATE FUNCTION pat_grant_api(role regrole) RETURNS void
-    LANGUAGE plpgsql VOLATILE STRICT
+CREATE FUNCTION pat_expire_token(id integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    schema_oid   oid := '@extschema@'::regnamespace;
+    token record;
+BEGIN
+    @guard@
+    SELECT t.account_id, t.description, t.expires_at <= now() AS is_over INTO token
+        FROM @extschema@.pat_token t WHERE t.id = $1 FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        PERFORM @extschema@.pat_raise(404, 'NotFoundError', format('Could not find the token with ID "%s".', $1));
+    ELSIF token.is_over THEN
+        RETURN;
+    END IF;
+    UPDATE @extschema@.pat_token t SET expires_at = now() WHERE t.id = $1;
+    PERFORM @extschema@.pat_record_token('expired', token.account_id, $1, token.description, now(),
+                                         NULL::integer, NULL::integer);
+END
+$$;
+REVOKE ALL ON FUNCTION pat_expire_token(integer) FROM PUBLIC;
+COMMENT ON FUNCTION pat_expire_token(integer) IS
+'Ends a token of any account, admin API tokens too: it is refused from the next request on, and stays in lists. One that has expired already is left as it is. Errors: PT404 no token has that id. Owner only.';
+
+CREATE FUNCTION pat_delete_token(id integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    account integer;
+BEGIN
+    @guard@
+    SELECT t.account_id INTO account FROM @extschema@.pat_token t WHERE t.id = $1;
+    PERFORM @extschema@.pat_remove_token(account, coalesce($1::text, ''), NULL::integer, NULL::integer);
+END
+$$;
+REVOKE ALL ON FUNCTION pat_delete_token(integer) FROM PUBLIC;
+COMMENT ON FUNCTION pat_delete_token(integer) IS
+'Deletes a token of any account, admin API tokens too: it is refused from the next request on. Errors: PT404 no token has that id. Owner only.';
+
+CREATE FUNCTION pat_grant_api(role regrole) RETURNS void
+    LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    schema_oid   oid := (SELECT e.extnamespace FROM pg_extension e WHERE e.extname = 'pat');
     api_function regprocedure;
 BEGIN
+    @guard@
     FOR api_function IN
         SELECT p.oid
         FROM pg_depend d

@@ -5,10 +5,11 @@
 --
 
 CREATE FUNCTION pat_import_permissions(source regnamespace) RETURNS TABLE (role_id bigint, permission text)
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    @guard@
     IF EXISTS (SELECT FROM pg_attribute a
                WHERE a.attrelid = to_regclass(format('%s.role_permission', $1))
                  AND a.attname = 'permission' AND NOT a.attisdropped) THEN
@@ -29,7 +30,7 @@ COMMENT ON FUNCTION pat_import_permissions(regnamespace) IS
 'What each role of the source permits, whatever project or environment it is for. Before 5.8 Unleash kept permissions by id. Owner only.';
 
 CREATE FUNCTION pat_import_new_role(source_row jsonb, permissions text[], OUT new_id integer, OUT changes text[])
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -39,6 +40,7 @@ DECLARE
     attempt   integer := 0;
     refused   text[];
 BEGIN
+    @guard@
     LOOP
         new_name := @extschema@.pat_import_variant(wanted, source_id, attempt);
         EXIT WHEN NOT EXISTS (SELECT FROM @extschema@.pat_role r WHERE r.name = new_name);
@@ -46,7 +48,7 @@ BEGIN
     END LOOP;
     new_id := CASE WHEN source_id BETWEEN 1 AND 2000000000
                         AND NOT EXISTS (SELECT FROM @extschema@.pat_role r WHERE r.id = source_id)
-                   THEN source_id ELSE nextval('@extschema@.pat_role_id_seq') END;
+                   THEN source_id ELSE @extschema@.pat_next_id('pat_role') END;
     INSERT INTO @extschema@.pat_role (id, name, description) VALUES (new_id, new_name, coalesce($1->>'description', ''));
     INSERT INTO @extschema@.pat_role_permission (role_id, permission)
         SELECT new_id, p FROM unnest($2) p WHERE p ~ '^[A-Z][A-Z0-9_]{0,99}$';
@@ -63,13 +65,15 @@ REVOKE ALL ON FUNCTION pat_import_new_role(jsonb, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION pat_import_new_role(jsonb, text[]) IS 'Stores a custom root role; tells its id and what had to change. Owner only.';
 
 CREATE FUNCTION pat_import_role(source regnamespace, source_row jsonb, permissions text[]) RETURNS pat_import_line
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    line    @extschema@.pat_import_line := ROW('role', $2->>'id', 'unchanged', NULL, NULL);
+    line    record;
     changes text[];
 BEGIN
+    @guard@
+    line := @extschema@.pat_import_begin_line('role', $2, 'unchanged');
     IF coalesce($2->>'type', '') NOT IN ('root', 'root-custom') THEN
         line.result := 'skipped';
         line.reason := format('"%s" is a role in projects; accounts here have root roles only', left($2->>'name', 255));
@@ -102,12 +106,13 @@ COMMENT ON FUNCTION pat_import_role(regnamespace, jsonb, text[]) IS
 'Brings over one role: Admin, Editor and Viewer are the shipped ones, which stay as they are; custom root roles come with their permissions. Owner only.';
 
 CREATE FUNCTION pat_import_roles(source regnamespace) RETURNS SETOF pat_import_line
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     role record;
 BEGIN
+    @guard@
     FOR role IN
         WITH granted AS MATERIALIZED (
             SELECT p.role_id, array_agg(p.permission ORDER BY p.permission) AS permissions
@@ -130,19 +135,23 @@ COMMENT ON FUNCTION pat_import_roles(regnamespace) IS 'Brings over all roles, in
 --
 
 CREATE FUNCTION pat_import_root_roles(source regnamespace) RETURNS TABLE (user_id bigint, role_id bigint)
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (r->>'user_id')::bigint, (r->>'role_id')::bigint
-    FROM @extschema@.pat_import_read($1, 'role_user', '{user_id,role_id}', '{}', false) r
-    UNION
-    SELECT (u->>'user_id')::bigint, (r->>'role_id')::bigint
-    FROM @extschema@.pat_import_read($1, 'group_user', '{group_id,user_id}', '{}', true) u
-        JOIN @extschema@.pat_import_read($1, 'group_role', '{group_id,role_id}', '{}', true) r ON r->'group_id' = u->'group_id'
-    UNION
-    SELECT (u->>'user_id')::bigint, (g->>'root_role_id')::bigint
-    FROM @extschema@.pat_import_read($1, 'group_user', '{group_id,user_id}', '{}', true) u
-        JOIN @extschema@.pat_import_read($1, 'groups', '{id}', '{root_role_id}', true) g ON g->'id' = u->'group_id'
+BEGIN
+    @guard@
+    RETURN QUERY
+        SELECT (r->>'user_id')::bigint, (r->>'role_id')::bigint
+        FROM @extschema@.pat_import_read($1, 'role_user', '{user_id,role_id}', '{}', false) r
+        UNION
+        SELECT (u->>'user_id')::bigint, (r->>'role_id')::bigint
+        FROM @extschema@.pat_import_read($1, 'group_user', '{group_id,user_id}', '{}', true) u
+            JOIN @extschema@.pat_import_read($1, 'group_role', '{group_id,role_id}', '{}', true) r ON r->'group_id' = u->'group_id'
+        UNION
+        SELECT (u->>'user_id')::bigint, (g->>'root_role_id')::bigint
+        FROM @extschema@.pat_import_read($1, 'group_user', '{group_id,user_id}', '{}', true) u
+            JOIN @extschema@.pat_import_read($1, 'groups', '{id}', '{root_role_id}', true) g ON g->'id' = u->'group_id';
+END
 $$;
 REVOKE ALL ON FUNCTION pat_import_root_roles(regnamespace) FROM PUBLIC;
 COMMENT ON FUNCTION pat_import_root_roles(regnamespace) IS
@@ -150,24 +159,28 @@ COMMENT ON FUNCTION pat_import_root_roles(regnamespace) IS
 
 CREATE FUNCTION pat_import_role_choices(source regnamespace)
     RETURNS TABLE (user_id bigint, role_ids integer[], role_names text[])
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH size AS MATERIALIZED (
-        SELECT p.role_id, count(*) AS permissions FROM @extschema@.pat_import_permissions($1) p GROUP BY p.role_id
-    ), rank AS MATERIALIZED (
-        SELECT i.source_id, r.id, r.name,
-               row_number() OVER (ORDER BY a.role_id IS NULL, coalesce(s.permissions, 0) DESC, i.source_id) AS rank
-        FROM @extschema@.pat_import i
-            JOIN pg_namespace n ON n.nspname = i.source
-            JOIN @extschema@.pat_role r ON r.id = i.new_id
-            LEFT JOIN @extschema@.pat_role_permission a ON a.role_id = r.id AND a.permission = 'ADMIN'
-            LEFT JOIN size s ON s.role_id = i.source_id
-        WHERE n.oid = $1 AND i.item = 'role'
-    )
-    SELECT g.user_id, array_agg(k.id ORDER BY k.rank), array_agg(k.name ORDER BY k.rank)
-    FROM @extschema@.pat_import_root_roles($1) g JOIN rank k ON k.source_id = g.role_id
-    GROUP BY g.user_id
+BEGIN
+    @guard@
+    RETURN QUERY
+        WITH size AS MATERIALIZED (
+            SELECT p.role_id, count(*) AS permissions FROM @extschema@.pat_import_permissions($1) p GROUP BY p.role_id
+        ), rank AS MATERIALIZED (
+            SELECT i.source_id, r.id, r.name,
+                   row_number() OVER (ORDER BY a.role_id IS NULL, coalesce(s.permissions, 0) DESC, i.source_id) AS rank
+            FROM @extschema@.pat_import i
+                JOIN pg_namespace n ON n.nspname = i.source
+                JOIN @extschema@.pat_role r ON r.id = i.new_id
+                LEFT JOIN @extschema@.pat_role_permission a ON a.role_id = r.id AND a.permission = 'ADMIN'
+                LEFT JOIN size s ON s.role_id = i.source_id
+            WHERE n.oid = $1 AND i.item = 'role'
+        )
+        SELECT g.user_id, array_agg(k.id ORDER BY k.rank), array_agg(k.name ORDER BY k.rank)
+        FROM @extschema@.pat_import_root_roles($1) g JOIN rank k ON k.source_id = g.role_id
+        GROUP BY g.user_id;
+END
 $$;
 REVOKE ALL ON FUNCTION pat_import_role_choices(regnamespace) FROM PUBLIC;
 COMMENT ON FUNCTION pat_import_role_choices(regnamespace) IS
@@ -175,7 +188,7 @@ COMMENT ON FUNCTION pat_import_role_choices(regnamespace) IS
 
 CREATE FUNCTION pat_import_new_account(source_row jsonb, role_ids integer[], role_names text[],
                                        OUT new_id integer, OUT changes text[])
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -186,6 +199,7 @@ DECLARE
     new_name    text;
     attempt     integer := 0;
 BEGIN
+    @guard@
     LOOP
         new_name := @extschema@.pat_import_variant(wanted, source_id, attempt);
         EXIT WHEN is_deleted OR NOT EXISTS (SELECT FROM @extschema@.pat_account a
@@ -194,7 +208,7 @@ BEGIN
     END LOOP;
     new_id := CASE WHEN source_id <= 2000000000
                         AND NOT EXISTS (SELECT FROM @extschema@.pat_account a WHERE a.id = source_id)
-                   THEN source_id ELSE nextval('@extschema@.pat_account_id_seq') END;
+                   THEN source_id ELSE @extschema@.pat_next_id('pat_account') END;
     INSERT INTO @extschema@.pat_account (id, username, name, is_service, root_role, created_at, deleted_at)
         VALUES (new_id, new_name, left($1->>'name', 255), coalesce(($1->>'is_service')::boolean, false), $2[1],
                 coalesce(@extschema@.pat_import_time($1->>'created_at'), now()), @extschema@.pat_import_time($1->>'deleted_at'));
@@ -213,13 +227,14 @@ REVOKE ALL ON FUNCTION pat_import_new_account(jsonb, integer[], text[]) FROM PUB
 COMMENT ON FUNCTION pat_import_new_account(jsonb, integer[], text[]) IS 'Stores a user; tells its id and what had to change. Owner only.';
 
 CREATE FUNCTION pat_import_compare_account(source_row jsonb, role_ids integer[], account_id integer) RETURNS text
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     account            record;
     is_deleted_there   boolean := $1->>'deleted_at' IS NOT NULL;
 BEGIN
+    @guard@
     SELECT a.deleted_at IS NOT NULL AS is_deleted, a.root_role INTO account
         FROM @extschema@.pat_account a WHERE a.id = $3;
     IF account.is_deleted IS DISTINCT FROM false THEN
@@ -239,13 +254,15 @@ COMMENT ON FUNCTION pat_import_compare_account(jsonb, integer[], integer) IS
 
 CREATE FUNCTION pat_import_account(source regnamespace, source_row jsonb, role_ids integer[], role_names text[])
     RETURNS pat_import_line
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    line    @extschema@.pat_import_line := ROW('account', $2->>'id', 'unchanged', NULL, NULL);
+    line    record;
     changes text[];
 BEGIN
+    @guard@
+    line := @extschema@.pat_import_begin_line('account', $2, 'unchanged');
     IF line.source_id <= 0 OR ($2->>'is_system')::boolean THEN
         line.result := 'skipped';
         line.reason := format('"%s" is a user of Unleash''s own, nobody''s account', left($2->>'username', 255));
@@ -270,12 +287,13 @@ REVOKE ALL ON FUNCTION pat_import_account(regnamespace, jsonb, integer[], text[]
 COMMENT ON FUNCTION pat_import_account(regnamespace, jsonb, integer[], text[]) IS 'Brings over one user. Owner only.';
 
 CREATE FUNCTION pat_import_accounts(source regnamespace) RETURNS SETOF pat_import_line
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     account record;
 BEGIN
+    @guard@
     FOR account IN
         WITH choice AS MATERIALIZED (SELECT * FROM @extschema@.pat_import_role_choices($1))
         SELECT u AS source_row, c.role_ids, c.role_names

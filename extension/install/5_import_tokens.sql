@@ -6,7 +6,7 @@
 --
 
 CREATE FUNCTION pat_import_token_hash(source_row jsonb, OUT hash bytea, OUT problem text)
-    LANGUAGE plpgsql IMMUTABLE
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -14,6 +14,7 @@ DECLARE
     verifier text := nullif($1->>'verifier', '');
     verified bytea;
 BEGIN
+    @guard@
     IF verifier ~ '^[A-Za-z0-9_-]{43}$' THEN
         verified := decode(translate(verifier, '-_', '+/') || '=', 'base64');
     END IF;
@@ -32,7 +33,7 @@ COMMENT ON FUNCTION pat_import_token_hash(jsonb) IS
 
 CREATE FUNCTION pat_import_new_token(account_id integer, source_row jsonb, hash bytea, id_is_free boolean,
                                      OUT new_id integer, OUT changes text[])
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -41,19 +42,20 @@ DECLARE
     new_text    text;
     attempt     integer := 0;
 BEGIN
+    @guard@
     LOOP
         new_text := @extschema@.pat_import_variant(wanted, source_id, attempt);
         EXIT WHEN NOT EXISTS (SELECT FROM @extschema@.pat_token t
                               WHERE t.account_id = $1 AND t.description = new_text);
         attempt := attempt + 1;
     END LOOP;
-    new_id := CASE WHEN $4 THEN source_id ELSE nextval('@extschema@.pat_token_id_seq') END;
+    new_id := CASE WHEN $4 THEN source_id ELSE @extschema@.pat_next_id('pat_token') END;
     INSERT INTO @extschema@.pat_token
             (id, account_id, description, secret_hash, secret_sealed, created_at, expires_at, seen_at)
         VALUES (new_id, $1, new_text, $3, @extschema@.pat_token_seal(new_id, $1, nullif($2->>'secret', '')),
                 coalesce(@extschema@.pat_import_time($2->>'created_at'), now()),
                 @extschema@.pat_import_time($2->>'expires_at'), @extschema@.pat_import_time($2->>'seen_at'))
-        ON CONFLICT DO NOTHING;
+        ON CONFLICT (secret_hash) DO NOTHING;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'token % of the source cannot be stored', source_id
             USING ERRCODE = 'unique_violation', HINT = 'Try again.';
@@ -73,17 +75,21 @@ COMMENT ON FUNCTION pat_import_new_token(integer, jsonb, bytea, boolean) IS
 'Stores a token, sealed too where sealed storage is on and its text is known; tells its id and what had to change. Owner only.';
 
 CREATE FUNCTION pat_import_token(source regnamespace, source_row jsonb, id_is_free boolean) RETURNS pat_import_line
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    line    @extschema@.pat_import_line := ROW('token', $2->>'id', 'skipped', NULL, NULL);
-    account integer := @extschema@.pat_import_known_id($1, 'account', ($2->>'user_id')::bigint);
-    known   integer := @extschema@.pat_import_known_id($1, 'token', ($2->>'id')::bigint);
+    line    record;
+    account integer;
+    known   integer;
     hash    bytea;
     same    record;
     changes text[];
 BEGIN
+    @guard@
+    line := @extschema@.pat_import_begin_line('token', $2, 'skipped');
+    account := @extschema@.pat_import_known_id($1, 'account', ($2->>'user_id')::bigint);
+    known := @extschema@.pat_import_known_id($1, 'token', ($2->>'id')::bigint);
     SELECT h.hash, h.problem INTO hash, line.reason FROM @extschema@.pat_import_token_hash($2) h;
     IF line.reason IS NOT NULL THEN
         RETURN line;
@@ -91,7 +97,8 @@ BEGIN
         line.reason := format('its user %s did not come over', coalesce($2->>'user_id', 'is not told and'));
         RETURN line;
     END IF;
-    SELECT t.id, t.account_id INTO same FROM @extschema@.pat_token t WHERE t.secret_hash = hash OR t.id = known;
+    SELECT t.id, t.account_id INTO same FROM @extschema@.pat_token t WHERE t.secret_hash = hash OR t.id = known
+        ORDER BY t.secret_hash = hash DESC LIMIT 1;
     IF same.account_id <> account THEN
         line.reason := format('the account %s has this very token already, as token %s', same.account_id, same.id);
     ELSIF same.id IS NOT NULL OR known IS NOT NULL THEN
@@ -116,12 +123,13 @@ COMMENT ON FUNCTION pat_import_token(regnamespace, jsonb, boolean) IS
 'Brings over one token. One that is stored here already is remembered too, so that it does not come back once it is deleted. Owner only.';
 
 CREATE FUNCTION pat_import_tokens(source regnamespace) RETURNS SETOF pat_import_line
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     token record;
 BEGIN
+    @guard@
     -- an id that the audit trail knows, as a token's of this database, is nobody else's any more
     FOR token IN
         WITH used AS MATERIALIZED (
@@ -129,8 +137,7 @@ BEGIN
             UNION SELECT i.new_id FROM @extschema@.pat_import i WHERE i.item = 'token'
             UNION SELECT e.token_id FROM @extschema@.pat_event e WHERE e.token_id IS NOT NULL
             UNION SELECT @extschema@.pat_id(e.data->>'id') FROM @extschema@.pat_event e
-                  WHERE e.type IN ('pat-created', 'pat-deleted', 'api-token-created',
-                                   'service-account-token-created', 'service-account-token-deleted')
+                  WHERE e.type ~ '^(pat|api-token|service-account-token)-(created|expired|deleted)$'
         )
         SELECT r AS source_row, (r->>'id')::bigint BETWEEN 1 AND 2000000000 AND u.id IS NULL AS id_is_free
         FROM @extschema@.pat_import_read($1, 'personal_access_tokens', '{id,user_id,secret}',
@@ -150,18 +157,22 @@ COMMENT ON FUNCTION pat_import_tokens(regnamespace) IS 'Brings over all tokens, 
 --
 
 CREATE FUNCTION pat_import_vanished(source regnamespace) RETURNS SETOF pat_import_line
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH present AS MATERIALIZED (SELECT s.item, s.source_id FROM @extschema@.pat_import_ids($1) s)
-    SELECT i.item, i.source_id, 'unchanged'::text, i.new_id, 'no longer in the source; still here'::text
-    FROM @extschema@.pat_import i JOIN pg_namespace n ON n.nspname = i.source
-    WHERE n.oid = $1
-      AND NOT EXISTS (SELECT FROM present p WHERE p.item = i.item AND p.source_id = i.source_id)
-      AND CASE i.item WHEN 'role' THEN i.new_id > 3 AND EXISTS (SELECT FROM @extschema@.pat_role r WHERE r.id = i.new_id)
-                      WHEN 'account' THEN EXISTS (SELECT FROM @extschema@.pat_account a WHERE a.id = i.new_id AND a.deleted_at IS NULL)
-                      ELSE EXISTS (SELECT FROM @extschema@.pat_token t WHERE t.id = i.new_id) END
-    ORDER BY array_position(ARRAY['role', 'account', 'token'], i.item), i.source_id
+BEGIN
+    @guard@
+    RETURN QUERY
+        WITH present AS MATERIALIZED (SELECT s.item, s.source_id FROM @extschema@.pat_import_ids($1) s)
+        SELECT i.item, i.source_id, 'unchanged'::text, i.new_id, 'no longer in the source; still here'::text
+        FROM @extschema@.pat_import i JOIN pg_namespace n ON n.nspname = i.source
+        WHERE n.oid = $1
+          AND NOT EXISTS (SELECT FROM present p WHERE p.item = i.item AND p.source_id = i.source_id)
+          AND CASE i.item WHEN 'role' THEN i.new_id > 3 AND EXISTS (SELECT FROM @extschema@.pat_role r WHERE r.id = i.new_id)
+                          WHEN 'account' THEN EXISTS (SELECT FROM @extschema@.pat_account a WHERE a.id = i.new_id AND a.deleted_at IS NULL)
+                          ELSE EXISTS (SELECT FROM @extschema@.pat_token t WHERE t.id = i.new_id) END
+        ORDER BY array_position(ARRAY['role', 'account', 'token'], i.item), i.source_id;
+END
 $$;
 REVOKE ALL ON FUNCTION pat_import_vanished(regnamespace) FROM PUBLIC;
 COMMENT ON FUNCTION pat_import_vanished(regnamespace) IS
@@ -169,17 +180,19 @@ COMMENT ON FUNCTION pat_import_vanished(regnamespace) IS
 
 CREATE FUNCTION pat_import_unleash(source_schema regnamespace)
     RETURNS TABLE (item text, result text, count bigint, source_id bigint, new_id integer, reason text)
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     SET timezone = 'UTC'
     SET datestyle = 'ISO, YMD'
     SET row_security = off
+    SET quote_all_identifiers = off
 AS $$
 DECLARE
     lines   @extschema@.pat_import_line[];
     absent  text;
     summary jsonb;
 BEGIN
+    @guard@
     IF $1 IS NULL THEN
         RAISE EXCEPTION 'source_schema must not be null' USING ERRCODE = 'null_value_not_allowed';
     END IF;

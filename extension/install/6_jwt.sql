@@ -3,7 +3,7 @@
 --
 
 CREATE FUNCTION pat_jwt_key_changed() RETURNS trigger
-    LANGUAGE C
+    LANGUAGE C PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'pat_jwt_key_changed';
 REVOKE ALL ON FUNCTION pat_jwt_key_changed() FROM PUBLIC;
 COMMENT ON FUNCTION pat_jwt_key_changed() IS 'Trigger: makes every backend read the keys anew, from the commit of the change on.';
@@ -28,23 +28,26 @@ COMMENT ON FUNCTION pat_jwt_key_problem(text, bytea) IS
 CREATE FUNCTION pat_add_jwt_key(kid text, algorithm text, key bytea, issuer text DEFAULT NULL,
                                 audience text DEFAULT NULL, subject_claim text DEFAULT 'sub')
     RETURNS void
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
 DECLARE
-    problem text := CASE
+    problem text;
+BEGIN
+    @guard@
+    problem := CASE
         WHEN coalesce(char_length($1), 0) NOT BETWEEN 1 AND 255 THEN 'the kid must have 1 to 255 characters'
         WHEN coalesce(char_length($6), 0) NOT BETWEEN 1 AND 255 THEN 'the subject claim must have 1 to 255 characters'
         WHEN $2 IS NULL OR $3 IS NULL THEN 'algorithm and key are required'
         WHEN octet_length($3) > 16384 THEN 'the key must have at most 16384 bytes'
         ELSE @extschema@.pat_jwt_key_problem($2, $3) END;
-BEGIN
     IF problem IS NOT NULL THEN
         PERFORM @extschema@.pat_raise(400, 'BadDataError', format('Could not add the key: %s.', problem));
     END IF;
-    INSERT INTO @extschema@.pat_jwt_key (kid, algorithm, key, issuer, audience, subject_claim)
-        VALUES ($1, $2, $3, $4, $5, $6)
-        ON CONFLICT DO NOTHING;
+    INSERT INTO @extschema@.pat_jwt_key (id, kid, algorithm, key, issuer, audience, subject_claim)
+        VALUES (@extschema@.pat_next_id('pat_jwt_key'), $1, $2, $3, $4, $5, $6)
+        ON CONFLICT (kid) DO NOTHING;
     IF NOT FOUND THEN
         PERFORM @extschema@.pat_raise(409, 'NameExistsError', format('A key with the kid "%s" already exists.', $1));
     END IF;
@@ -59,10 +62,13 @@ COMMENT ON FUNCTION pat_add_jwt_key(text, text, bytea, text, text, text) IS
 CREATE FUNCTION pat_add_jwt_key(kid text, algorithm text, key text, issuer text DEFAULT NULL,
                                 audience text DEFAULT NULL, subject_claim text DEFAULT 'sub')
     RETURNS void
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT @extschema@.pat_add_jwt_key($1, $2, convert_to($3, 'UTF8'), $4, $5, $6)
+BEGIN
+    @guard@
+    PERFORM @extschema@.pat_add_jwt_key($1, $2, convert_to($3, 'UTF8'), $4, $5, $6);
+END
 $$;
 REVOKE ALL ON FUNCTION pat_add_jwt_key(text, text, text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_add_jwt_key(text, text, text, text, text, text) IS
@@ -71,20 +77,26 @@ COMMENT ON FUNCTION pat_add_jwt_key(text, text, text, text, text, text) IS
 CREATE FUNCTION pat_list_jwt_keys()
     RETURNS TABLE (kid text, algorithm text, issuer text, audience text, subject_claim text,
                    created_at timestamptz, retired_at timestamptz)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT k.kid, k.algorithm, k.issuer, k.audience, k.subject_claim, k.created_at, k.retired_at
-    FROM @extschema@.pat_jwt_key k ORDER BY k.id
+BEGIN
+    @guard@
+    RETURN QUERY
+        SELECT k.kid, k.algorithm, k.issuer, k.audience, k.subject_claim,
+            k.created_at::timestamptz, k.retired_at::timestamptz
+        FROM @extschema@.pat_jwt_key k ORDER BY k.id;
+END
 $$;
 REVOKE ALL ON FUNCTION pat_list_jwt_keys() FROM PUBLIC;
 COMMENT ON FUNCTION pat_list_jwt_keys() IS 'All keys without their secrets, oldest first. Owner only.';
 
 CREATE FUNCTION pat_retire_jwt_key(kid text) RETURNS void
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    @guard@
     UPDATE @extschema@.pat_jwt_key k SET retired_at = now() WHERE k.kid = $1 AND k.retired_at IS NULL;
     IF NOT FOUND THEN
         PERFORM @extschema@.pat_raise(404, 'NotFoundError', format('Could not find a key in force with the kid "%s".', $1));
@@ -97,10 +109,11 @@ COMMENT ON FUNCTION pat_retire_jwt_key(text) IS
 'Ends the force of a key: tokens signed with it are refused from the next request on. Its row stays. Errors: PT404. Owner only.';
 
 CREATE FUNCTION pat_delete_jwt_key(kid text) RETURNS void
-    LANGUAGE plpgsql VOLATILE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    @guard@
     DELETE FROM @extschema@.pat_jwt_key k WHERE k.kid = $1;
     IF NOT FOUND THEN
         PERFORM @extschema@.pat_raise(404, 'NotFoundError', format('Could not find a key with the kid "%s".', $1));
@@ -138,10 +151,14 @@ COMMENT ON FUNCTION pat_jwt_read(text, text, text) IS 'What pat_jwt_verify retur
 
 CREATE FUNCTION pat_jwt_verify(token text, secret text, algorithm text DEFAULT 'HS256')
     RETURNS TABLE (header json, payload json, valid boolean)
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 1
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE ROWS 1
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT r.header, r.payload, r.valid FROM @extschema@.pat_jwt_read($1, $2, $3) r
+BEGIN
+    @guard@
+    RETURN QUERY
+        SELECT r.header, r.payload, r.valid FROM @extschema@.pat_jwt_read($1, $2, $3) r;
+END
 $$;
 REVOKE ALL ON FUNCTION pat_jwt_verify(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_jwt_verify(text, text, text) IS

@@ -45,3 +45,19 @@ CREATE FUNCTION pat_stat_reset() RETURNS void
     AS 'MODULE_PATHNAME', 'pat_stat_reset';
 REVOKE ALL ON FUNCTION pat_stat_reset() FROM PUBLIC;
 COMMENT ON FUNCTION pat_stat_reset() IS 'Sets the counts of pat_stat to zero and stats_reset to now.';
+
+--
+-- Last of all: what the encoding of the database does to the API
+--
+
+DO $$
+BEGIN
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE WARNING 'the encoding of this database is %, not UTF8', current_setting('server_encoding')
+            USING DETAIL = CASE current_setting('server_encoding')
+                      WHEN 'SQL_ASCII' THEN 'Request bodies with an escape of a character beyond ASCII are refused, and whatever bytes a client sends are kept, as if they were UTF-8.'
+                      ELSE 'Names and descriptions with characters that this encoding lacks are refused.' END,
+                  HINT = 'CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0 makes one that takes all text.';
+    END IF;
+END
+$$;

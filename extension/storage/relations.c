@@ -41,6 +41,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "../own_schema.h"
 #include "relations.h"
 
 #define COLUMNS_MAX PAT_JWT_KEY_COLUMNS
@@ -143,6 +144,16 @@ forget_relations(Datum arg pg_attribute_unused(), Oid relid)
 
 /* The tables are in the schema of the function. */
 static void
+follow_schema(Oid function)
+{
+	api_function = function;
+	if (get_func_namespace(function) == schema)
+		return;
+	schema = get_func_namespace(function);
+	forget_relations((Datum) 0, InvalidOid);
+}
+
+static void
 use_schema(FunctionCallInfo fcinfo)
 {
 	Oid function = fcinfo->flinfo->fn_oid;
@@ -152,13 +163,9 @@ use_schema(FunctionCallInfo fcinfo)
 		CacheRegisterRelcacheCallback(forget_relations, (Datum) 0);
 		callback_registered = true;
 	}
-	if (function == api_function)
-		return;
-	api_function = function;
-	if (get_func_namespace(function) == schema)
-		return;
-	schema = get_func_namespace(function);
-	forget_relations((Datum) 0, InvalidOid);
+	if (function != api_function)
+		follow_schema(function);
+	pat_check_own_schema(schema);
 }
 
 /* ---- tables and columns ------------------------------------------------- */

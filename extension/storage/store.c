@@ -80,6 +80,7 @@ read_account(const Row *row, PatAccount *account)
 {
 	account->id = row_int(row, PAT_ACCOUNT_ID);
 	account->root_role = row_int(row, PAT_ACCOUNT_ROOT_ROLE);
+	account->has_role = row_has(row, PAT_ACCOUNT_ROOT_ROLE);
 	account->is_service = row_bool(row, PAT_ACCOUNT_IS_SERVICE);
 	account->is_system = row_bool(row, PAT_ACCOUNT_IS_SYSTEM);
 	account->is_deleted = row_has(row, PAT_ACCOUNT_DELETED_AT);

@@ -22,7 +22,8 @@
 typedef struct PatAccount
 {
 	int32 id;
-	int32 root_role; /* 0 = none */
+	int32 root_role; /* only if has_role */
+	bool has_role;
 	bool is_service;
 	bool is_system;
 	bool is_deleted;

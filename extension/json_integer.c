@@ -1,0 +1,127 @@
+/*
+ * json_integer.c
+ *		The value of a JSON number that is an integer, however it is spelled.
+ *
+ * JSON Schema goes by the value: 3, 3.0, 30e-1 and 0.3E1 are one integer.  The digits are
+ * walked over once and the exponent is only ever compared, so that no number, of whatever
+ * length or size, takes long.  Owns nothing.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "json_integer.h"
+
+/* An exponent beyond this is beyond any number of digits that a datum can hold. */
+#define EXPONENT_MAX 2000000000
+
+/* The largest magnitude of 32 bits; what is larger stays so, whatever follows. */
+#define MAGNITUDE_MAX (-(int64) PG_INT32_MIN)
+
+PG_FUNCTION_INFO_V1(pat_json_integer);
+
+/* What is left of a number; JSON's grammar has been checked before. */
+typedef struct Cursor
+{
+	const char *at;
+	const char *end;
+} Cursor;
+
+static bool
+is_digit(const Cursor *cursor)
+{
+	return cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9';
+}
+
+static bool
+skip(Cursor *cursor, char c)
+{
+	if (cursor->at == cursor->end || *cursor->at != c)
+		return false;
+	cursor->at++;
+	return true;
+}
+
+/* The digits from here on; a point between them moves the exponent. */
+static PatSlice
+take_digits(Cursor *cursor, int64 *exponent)
+{
+	PatSlice digits = {cursor->at, 0};
+	const char *point = NULL;
+
+	while (is_digit(cursor) || (point == NULL && cursor->at < cursor->end && *cursor->at == '.'))
+	{
+		if (*cursor->at == '.')
+			point = cursor->at;
+		cursor->at++;
+	}
+	digits.len = cursor->at - digits.data;
+	*exponent = point == NULL ? 0 : -(int64) (cursor->at - point - 1);
+	return digits;
+}
+
+static int64
+take_exponent(Cursor *cursor)
+{
+	int64 value = 0;
+	bool negative;
+
+	if (!skip(cursor, 'e') && !skip(cursor, 'E'))
+		return 0;
+	negative = skip(cursor, '-');
+	if (!negative)
+		skip(cursor, '+');
+	for (; is_digit(cursor); cursor->at++)
+		value = Min(value * 10 + (*cursor->at - '0'), EXPONENT_MAX);
+	return negative ? -value : value;
+}
+
+/* Zeros at the end go into the exponent; then a negative one means a fraction. */
+static void
+strip_zeros(PatSlice *digits, int64 *exponent)
+{
+	while (digits->len > 0 &&
+		   (digits->data[digits->len - 1] == '0' || digits->data[digits->len - 1] == '.'))
+	{
+		*exponent += digits->data[digits->len - 1] == '0';
+		digits->len--;
+	}
+}
+
+bool
+pat_json_number_to_int32(PatSlice number, int32 *result)
+{
+	Cursor cursor = {number.data, number.data + number.len};
+	bool negative = skip(&cursor, '-');
+	int64 exponent;
+	PatSlice digits = take_digits(&cursor, &exponent);
+	int64 value = 0;
+
+	exponent += take_exponent(&cursor);
+	if (digits.len == 0 || cursor.at != cursor.end)
+		return false;
+	strip_zeros(&digits, &exponent);
+	for (size_t i = 0; i < digits.len && value <= MAGNITUDE_MAX; i++)
+		if (digits.data[i] != '.')
+			value = value * 10 + (digits.data[i] - '0');
+	if (value > 0 && exponent < 0)
+		return false;
+	for (; value > 0 && value <= MAGNITUDE_MAX && exponent > 0; exponent--)
+		value *= 10;
+	value = negative ? -value : value;
+	*result = (int32) value;
+	return value >= PG_INT32_MIN && value <= PG_INT32_MAX;
+}
+
+/* pat_json_integer(number text) returns integer: null unless it is one of 32 bits */
+Datum
+pat_json_integer(PG_FUNCTION_ARGS)
+{
+	text *number = PG_GETARG_TEXT_PP(0);
+	int32 value;
+
+	if (!pat_json_number_to_int32((PatSlice){VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number)},
+								  &value))
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(value);
+}

@@ -1,0 +1,16 @@
+/*
+ * own_schema.h
+ *		Does the extension's schema still have the name that stands in its functions' bodies?
+ */
+#ifndef PAT_OWN_SCHEMA_H
+#define PAT_OWN_SCHEMA_H
+
+#include "postgres.h"
+
+/*
+ * Raise an error if not: object_not_in_prerequisite_state.  Of a schema that was in order it
+ * costs a comparison, until a schema or a function changes in the database.
+ */
+extern void pat_check_own_schema(Oid schema);
+
+#endif /* PAT_OWN_SCHEMA_H */
