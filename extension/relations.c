@@ -67,10 +67,7 @@ static const TableSpec table_specs[N_TABLES] = {
 
 static const IndexSpec index_specs[PAT_INDEXES] = {
 	[PAT_ACCOUNT_BY_ID] = {PAT_ACCOUNT, 1, {Anum_pat_account_id}, 0},
-	[PAT_ACCOUNT_BY_USERNAME] = {PAT_ACCOUNT,
-								 1,
-								 {Anum_pat_account_username},
-								 Anum_pat_account_deleted_at},
+	[PAT_ACCOUNT_BY_USERNAME] = {PAT_ACCOUNT, 1, {Anum_pat_account_username}, 0},
 	[PAT_TOKEN_BY_ID] = {PAT_TOKEN, 1, {Anum_pat_token_id}, 0},
 	[PAT_TOKEN_BY_HASH] = {PAT_TOKEN, 1, {Anum_pat_token_secret_hash}, 0},
 	[PAT_TOKEN_BY_ACCOUNT] = {PAT_TOKEN, 2, {Anum_pat_token_account_id, Anum_pat_token_id}, 0},

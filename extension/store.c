@@ -148,15 +148,57 @@ pat_find_account(int32 id, PatAccount *account, PatAccountDetails *details)
 }
 
 /* The column has the database's collation, and so has its index. */
-bool
-pat_find_account_by_username(const char *username, PatAccount *account)
+static void
+username_scan_begin(PatScan *scan, const char *username)
 {
 	ScanKeyData key;
 
 	ScanKeyInit(&key, Anum_pat_account_username, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(username));
 	key.sk_collation = DEFAULT_COLLATION_OID;
-	return find_account(PAT_ACCOUNT_BY_USERNAME, &key, account, NULL);
+	pat_scan_begin(scan, PAT_ACCOUNT_BY_USERNAME, 1, &key);
+}
+
+static bool
+username_scan_next(PatScan *scan, PatAccount *account)
+{
+	HeapTupleData tuple;
+	Row row;
+
+	if (!pat_scan_next(scan, &tuple))
+		return false;
+	take_apart(scan, &tuple, &row);
+	read_account(&row, account);
+	return true;
+}
+
+bool
+pat_find_account_by_username(const char *username, PatAccount *account)
+{
+	PatScan scan;
+	bool found;
+
+	username_scan_begin(&scan, username);
+	do
+		found = username_scan_next(&scan, account);
+	while (found && account->is_deleted);
+	pat_scan_end(&scan);
+	return found;
+}
+
+bool
+pat_username_is_of_another(const char *username, int32 id)
+{
+	PatAccount account;
+	PatScan scan;
+	bool found;
+
+	username_scan_begin(&scan, username);
+	do
+		found = username_scan_next(&scan, &account);
+	while (found && account.id == id);
+	pat_scan_end(&scan);
+	return found;
 }
 
 static bool
