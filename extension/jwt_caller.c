@@ -69,15 +69,14 @@ server_text(const char *utf8)
 
 /*
  * A number is an id.  Text is an id or a username; if it is the one for one
- * account and the other for another, it names nobody.
+ * account and the other for another, it names nobody.  That the other has been
+ * deleted changes nothing: its tokens must not become the first one's.
  */
 static bool
 find_subject(const PatJsonMember *subject, PatAccount *account, bool *by_username)
 {
-	PatAccount named;
 	const char *username;
 	bool by_id;
-	bool by_name;
 	int32 id;
 
 	if (subject == NULL || (subject->type != PAT_JSON_STRING && subject->type != PAT_JSON_NUMBER))
@@ -85,13 +84,10 @@ find_subject(const PatJsonMember *subject, PatAccount *account, bool *by_usernam
 	by_id = pat_parse_id(subject->text, strlen(subject->text), &id) &&
 			pat_find_account(id, account, NULL);
 	username = subject->type == PAT_JSON_STRING ? server_text(subject->text) : NULL;
-	by_name = username != NULL && pat_find_account_by_username(username, &named);
-	if (by_id && by_name && account->id != named.id)
-		return false;
-	if (by_name)
-		*account = named;
 	*by_username = !by_id;
-	return by_id || by_name;
+	if (by_id)
+		return username == NULL || !pat_username_is_of_another(username, id);
+	return username != NULL && pat_find_account_by_username(username, account);
 }
 
 /*

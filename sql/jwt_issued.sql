@@ -82,6 +82,20 @@ SELECT pg_temp.state('regress-bot', 1e300) AS far, pg_temp.state('regress-bot', 
 SELECT pg_temp.who(format('{"sub":%s,"exp":32472144000}', :bot)) AS number, pg_temp.who(format('{"sub":"%s","exp":32472144000}', :bot)) AS text;
 SELECT iat, pg_temp.who(format('{"sub":%s,"iat":%s,"exp":32472144000}', :bot, iat)) AS number, pg_temp.who(format('{"sub":"%s","iat":%s,"exp":32472144000}', :bot, iat)) AS text
 FROM unnest(ARRAY['1704067199', '1704067200', '32472143000', '"1704067200"', 'null']) AS iat;
+-- B1: a text that is an id does not name that account once another, whose username it was, is deleted
+SELECT pat_create_account(:'bot') AS namesake \gset
+SELECT pg_temp.state(:'bot', 1704067200) AS both_alive;
+SELECT pat_delete_account(:namesake);
+SELECT pg_temp.state(:'bot', 1704067200) AS one_deleted, pg_temp.who(format('{"sub":"%s","exp":32472144000}', :bot)) AS no_iat, pg_temp.who(format('{"sub":%s,"exp":32472144000}', :bot)) AS number;
+UPDATE pat_account SET username = 'regress-namesake' WHERE id = :namesake;
+SELECT pg_temp.state(:'bot', 1704067200) AS renamed;
+-- ... nor does the name of an account that exists no more name one that gets this id later
+SELECT pat_create_account('2000000') IS NOT NULL AS made;
+SELECT pg_temp.state('2000000', :now) AS by_name;
+SELECT pat_delete_account(id) FROM pat_account WHERE username = '2000000';
+INSERT INTO pat_account (id, username, created_at) VALUES (2000000, 'regress-later', now() - interval '2 days');
+SELECT pg_temp.state('2000000', :now) AS by_id;
+
 -- B1: the claim that names the account may have any name
 SELECT pat_delete_jwt_key('k');
 SELECT pat_add_jwt_key('k', 'HS256', repeat('k', 32), subject_claim => 'account');

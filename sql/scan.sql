@@ -15,6 +15,8 @@ ROLLBACK;
 BEGIN;
 SELECT pat_create_account('regress-scan') AS bot \gset
 SELECT pat_create_account('regress-other') AS other \gset
+-- an id that no token has, as the end of this test needs it
+UPDATE pat_account SET id = 900000000 WHERE id = :other RETURNING id AS other \gset
 SELECT count(pat_create_token(a, 'token ' || n)) FROM unnest(ARRAY[:bot, :other]) a, generate_series(1, 3) n;
 SELECT pat_create_admin_token('regress-scan', '*:*.regress-scan') AS root \gset
 SELECT json_array_length(pat_list_for_service_account(:bot, :'root')->'pats');

@@ -261,6 +261,7 @@ CREATE FUNCTION pat_note_username() RETURNS trigger
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    @guard@
     IF TG_OP = 'UPDATE' THEN
         IF NEW.username IS DISTINCT FROM OLD.username OR (NEW.deleted_at IS NULL AND OLD.deleted_at IS NOT NULL) THEN
             NEW.username_since := now();

@@ -34,7 +34,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
-#include "nodes/primnodes.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -64,7 +63,6 @@ typedef struct IndexSpec
 	PatTable table;
 	int nkeys;
 	int keys[PAT_INDEX_KEYS_MAX];
-	int null_column; /* only rows where this one is null; 0 = all rows */
 } IndexSpec;
 
 static const TableSpec table_specs[PAT_TABLES] = {
@@ -107,15 +105,14 @@ static const TableSpec table_specs[PAT_TABLES] = {
 };
 
 static const IndexSpec index_specs[PAT_INDEXES] = {
-	[PAT_ACCOUNT_BY_ID] = {PAT_ACCOUNT, 1, {PAT_ACCOUNT_ID}, 0},
-	[PAT_ACCOUNT_BY_USERNAME] = {PAT_ACCOUNT, 1, {PAT_ACCOUNT_USERNAME}, PAT_ACCOUNT_DELETED_AT},
-	[PAT_TOKEN_BY_ID] = {PAT_TOKEN, 1, {PAT_TOKEN_ID}, 0},
-	[PAT_TOKEN_BY_HASH] = {PAT_TOKEN, 1, {PAT_TOKEN_SECRET_HASH}, 0},
-	[PAT_TOKEN_BY_ACCOUNT] = {PAT_TOKEN, 2, {PAT_TOKEN_ACCOUNT_ID, PAT_TOKEN_ID}, 0},
+	[PAT_ACCOUNT_BY_ID] = {PAT_ACCOUNT, 1, {PAT_ACCOUNT_ID}},
+	[PAT_ACCOUNT_BY_USERNAME] = {PAT_ACCOUNT, 1, {PAT_ACCOUNT_USERNAME}},
+	[PAT_TOKEN_BY_ID] = {PAT_TOKEN, 1, {PAT_TOKEN_ID}},
+	[PAT_TOKEN_BY_HASH] = {PAT_TOKEN, 1, {PAT_TOKEN_SECRET_HASH}},
+	[PAT_TOKEN_BY_ACCOUNT] = {PAT_TOKEN, 2, {PAT_TOKEN_ACCOUNT_ID, PAT_TOKEN_ID}},
 	[PAT_PERMISSION_BY_ROLE] = {PAT_ROLE_PERMISSION,
 								2,
-								{PAT_PERMISSION_ROLE_ID, PAT_PERMISSION_PERMISSION},
-								0},
+								{PAT_PERMISSION_ROLE_ID, PAT_PERMISSION_PERMISSION}},
 };
 
 static Oid api_function = InvalidOid;
@@ -266,20 +263,6 @@ typedef enum Fit
 	FITS
 } Fit;
 
-/* Does the index hold just the rows it should: all, or those where a column is null? */
-static bool
-predicate_fits(Relation index, AttrNumber null_column)
-{
-	List *predicate = RelationGetIndexPredicate(index);
-	NullTest *test;
-
-	if (predicate == NIL || null_column == 0)
-		return predicate == NIL && null_column == 0;
-	test = linitial(predicate);
-	return list_length(predicate) == 1 && IsA(test, NullTest) && test->nulltesttype == IS_NULL &&
-		   IsA(test->arg, Var) && ((Var *) test->arg)->varattno == null_column;
-}
-
 /* Ascending, in the column's own collation, by the usual order of its type. */
 static bool
 key_fits(Relation rel, Relation index, int key, AttrNumber attnum)
@@ -292,7 +275,7 @@ key_fits(Relation rel, Relation index, int key, AttrNumber attnum)
 		   index->rd_opfamily[key] == get_opclass_family(usual);
 }
 
-/* A whole, valid btree over exactly these columns. */
+/* A valid btree over exactly these columns and all rows. */
 static Fit
 index_fits(Relation rel, Oid index_oid, const IndexSpec *spec)
 {
@@ -300,8 +283,7 @@ index_fits(Relation rel, Oid index_oid, const IndexSpec *spec)
 	Relation index = index_open(index_oid, AccessShareLock);
 	Form_pg_index form = index->rd_index;
 	bool fits = form->indisvalid && form->indnkeyatts == spec->nkeys &&
-				index->rd_rel->relam == BTREE_AM_OID &&
-				predicate_fits(index, spec->null_column == 0 ? 0 : attnums[spec->null_column]);
+				index->rd_rel->relam == BTREE_AM_OID && RelationGetIndexPredicate(index) == NIL;
 	Fit fit;
 
 	for (int i = 0; fits && i < spec->nkeys; i++)

@@ -81,7 +81,7 @@ typedef enum PatTable
 typedef enum PatIndex
 {
 	PAT_ACCOUNT_BY_ID,
-	PAT_ACCOUNT_BY_USERNAME, /* the living only */
+	PAT_ACCOUNT_BY_USERNAME, /* deleted ones too */
 	PAT_TOKEN_BY_ID,
 	PAT_TOKEN_BY_HASH,
 	PAT_TOKEN_BY_ACCOUNT,  /* and then by id */

@@ -121,13 +121,14 @@ read_token(TupleTableSlot *slot, PatToken *token, bool with_texts)
 	token->place = slot->tts_tid;
 }
 
-static bool
-find_account(PatIndex index, Datum key, PatAccount *account, PatAccountDetails *details)
+bool
+pat_find_account(int32 id, PatAccount *account, PatAccountDetails *details)
 {
+	Datum key = Int32GetDatum(id);
 	PatScan scan;
 	TupleTableSlot *slot;
 
-	pat_scan_begin(&scan, index, 1, &key);
+	pat_scan_begin(&scan, PAT_ACCOUNT_BY_ID, 1, &key);
 	slot = pat_scan_next(&scan);
 	if (slot != NULL)
 	{
@@ -141,16 +142,54 @@ find_account(PatIndex index, Datum key, PatAccount *account, PatAccountDetails *
 	return slot != NULL;
 }
 
-bool
-pat_find_account(int32 id, PatAccount *account, PatAccountDetails *details)
+static void
+username_scan_begin(PatScan *scan, const char *username)
 {
-	return find_account(PAT_ACCOUNT_BY_ID, Int32GetDatum(id), account, details);
+	Datum key = CStringGetTextDatum(username);
+
+	pat_scan_begin(scan, PAT_ACCOUNT_BY_USERNAME, 1, &key);
+}
+
+static bool
+username_scan_next(PatScan *scan, PatAccount *account)
+{
+	TupleTableSlot *slot = pat_scan_next(scan);
+	Row row;
+
+	if (slot == NULL)
+		return false;
+	row = row_of(slot, PAT_ACCOUNT);
+	read_account(&row, account);
+	return true;
 }
 
 bool
 pat_find_account_by_username(const char *username, PatAccount *account)
 {
-	return find_account(PAT_ACCOUNT_BY_USERNAME, CStringGetTextDatum(username), account, NULL);
+	PatScan scan;
+	bool found;
+
+	username_scan_begin(&scan, username);
+	do
+		found = username_scan_next(&scan, account);
+	while (found && account->is_deleted);
+	pat_scan_end(&scan);
+	return found;
+}
+
+bool
+pat_username_is_of_another(const char *username, int32 id)
+{
+	PatAccount account;
+	PatScan scan;
+	bool found;
+
+	username_scan_begin(&scan, username);
+	do
+		found = username_scan_next(&scan, &account);
+	while (found && account.id == id);
+	pat_scan_end(&scan);
+	return found;
 }
 
 static bool

@@ -63,6 +63,9 @@ extern bool pat_find_account(int32 id, PatAccount *account, PatAccountDetails *d
 /* Of the living only. */
 extern bool pat_find_account_by_username(const char *username, PatAccount *account);
 
+/* Does an account of another id have this username, a deleted one included? */
+extern bool pat_username_is_of_another(const char *username, int32 id);
+
 /* Without the texts. */
 extern bool pat_find_token_by_hash(const uint8 hash[PAT_HASH_LEN], PatToken *token);
 
