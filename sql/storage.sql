@@ -1,4 +1,6 @@
 -- Rows read by public interfaces: what is locked, which columns a table must have, where they may stand.
+-- in parallel mode no use of a token is noted
+SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('debug_parallel_query', 'force_parallel_mode') \g /dev/null
 SET client_min_messages = warning;
 SELECT pat_create_account('regress-storage') AS bot \gset
 SELECT count(pat_create_token(:bot, 'token ' || n)) FROM generate_series(1, 3) n;

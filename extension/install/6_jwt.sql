@@ -151,15 +151,11 @@ COMMENT ON FUNCTION pat_jwt_read(text, text, text) IS 'What pat_jwt_verify retur
 
 CREATE FUNCTION pat_jwt_verify(token text, secret text, algorithm text DEFAULT 'HS256')
     RETURNS TABLE (header json, payload json, valid boolean)
-    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE ROWS 1
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 1
     SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    @guard@
-    RETURN QUERY
-        SELECT r.header, r.payload, r.valid FROM @extschema@.pat_jwt_read($1, $2, $3) r;
-END
-$$;
+BEGIN ATOMIC
+    SELECT r.header, r.payload, r.valid FROM @extschema@.pat_jwt_read($1, $2, $3) r;
+END;
 REVOKE ALL ON FUNCTION pat_jwt_verify(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_jwt_verify(text, text, text) IS
 'Header and payload of a JSON Web Token (NULL where unreadable), and whether it is valid: signed with the secret by this algorithm, nbf and exp, if there, numbers with nbf <= now < exp. iat, if there, must be a number and is not compared with the clock. A token of more than 8192 bytes is not valid. Never raises for what the token holds. Errors: invalid_parameter_value for an algorithm other than HS256, HS384 and HS512. Columns as pgjwt''s verify.';
