@@ -136,7 +136,8 @@ note_use(const PatCaller *caller)
 const PatRefusal *
 pat_authenticate(const text *header, PatCaller *caller)
 {
-	const PatRefusal *refusal = authenticate_at(GetCurrentStatementStartTimestamp(), header, caller);
+	const PatRefusal *refusal = authenticate_at(GetCurrentStatementStartTimestamp(), header,
+												caller);
 
 	if (refusal == NULL)
 		note_use(caller);
