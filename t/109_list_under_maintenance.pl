@@ -221,6 +221,21 @@ SKIP:
 	is($old->query($call) =~ tr/{//, 23, '... which it lists'); # and the brace around them
 }
 
+# ---- pages that are read are known to the server --------------------------------------------------
+
+# Its counters, and its choice of what makes room for others.
+SKIP:
+{
+	skip 'statistics come late before PostgreSQL 15', 3 if $node->pg_version < 15;
+	$node->safe_psql('postgres', <<~"SQL");
+		SELECT count(pat_create_token($sample->{account}, 'gone ' || n)) FROM generate_series(1, 50) n;
+		DELETE FROM pat_token WHERE description LIKE 'gone %';
+		SQL
+	cmp_ok(entries_read(), '>=', 72, 'a list after a deletion meets the entries of 50 dead rows');
+	is(entries_read(), 22, '... the next one only those of the living');
+	is($old->query($call) =~ tr/{//, 23, '... which it lists'); # and the brace around them
+}
+
 # ---- pages found where they were ----------------------------------------------------------------
 
 # Most are read past the server's table of buffers; its counters and its choice of what makes room
