@@ -87,7 +87,7 @@ check_name(HeaderValue name)
 
 		token = token && c > ' ' && c < 0x7F && strchr("\"(),/:;<=>?@[\\]{}", c) == NULL;
 	}
-	MUST(header_name_is_token(name.bytes, name.length) == token);
+	MUST(header_is_token(name.bytes, name.length) == token);
 }
 
 int

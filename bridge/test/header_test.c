@@ -115,7 +115,7 @@ compares_bytes(void)
 static bool
 token(const char *text)
 {
-	return header_name_is_token(text, strlen(text));
+	return header_is_token(text, strlen(text));
 }
 
 static void
@@ -131,7 +131,7 @@ knows_names(void)
 	CHECK(!token("a\"b"));
 	CHECK(!token("caf\xc3\xa9"));
 	CHECK(!token("a\x7f"));
-	CHECK(!header_name_is_token("a\0b", 3));
+	CHECK(!header_is_token("a\0b", 3));
 }
 
 void
