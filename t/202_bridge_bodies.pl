@@ -137,6 +137,21 @@ is(wire()->call('DELETE', "$path/999999", token => $admin, body => 'x', headers 
 	->{status}, '404', 'C6: a coding of a body that is not wanted is ignored, as the body is');
 $before = contents();
 
+# ---- stricter than Unleash: doc/unleash.md ------------------------------------------------------
+
+for my $pair (
+	[ '7', "\"$later\"" ], [ 'true', "\"$later\"" ], [ '"d"', '"2099-01-01 00:00:00Z"' ],
+	[ '"d"', '"2099-01-01T00:00:00+0200"' ], [ '"d"', '"2099-01-01"' ], [ '"d"', '4070908800000' ])
+{
+	my $strict = qq({"description":$pair->[0],"expiresAt":$pair->[1]});
+	for my $place ($path, '/api/admin/user/tokens')
+	{
+		is_refused(
+			wire()->call('POST', $place, token => $place =~ /user/ ? $sample->{viewer} : $admin, body => $strict),
+			400, 'BadDataError', undef, "D5: POST $place of $strict: 400");
+	}
+}
+
 # ---- what is ignored must still be well-formed --------------------------------------------------
 
 my %valid = (
