@@ -9,8 +9,7 @@
 
 #include "../extension/json_text.h"
 
-#define EMPTY_BODY \
-	"{\"id\":\"\",\"name\":\"\",\"message\":\"\",\"details\":[{\"message\":\"\"}]}"
+#define EMPTY_BODY "{\"id\":\"\",\"name\":\"\",\"message\":\"\",\"details\":[{\"message\":\"\"}]}"
 
 static char *
 append(char *out, const char *text)

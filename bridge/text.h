@@ -42,8 +42,7 @@ typedef enum TextEscape
  * result is UTF-8.  Writes at most room bytes to dst, no terminator, and only whole
  * characters and escapes; returns how many bytes it wrote.
  */
-extern size_t
-text_escape(char *dst, size_t room, const char *bytes, size_t length, TextEscape how);
+extern size_t text_escape(char *dst, size_t room, const char *bytes, size_t length, TextEscape how);
 
 /* The most of length, at most max, that does not end within a character. */
 extern size_t text_whole_length(const char *bytes, size_t length, size_t max);

@@ -131,7 +131,8 @@ has_room_for_the_longest(void)
 static void
 shows_what_came_from_outside(void)
 {
-	static const char raw[] = "/\x9b" "2J\xc2\x9b\x7f\xe2\x80\xae\x1b[m\n\"";
+	static const char raw[] = "/\x9b"
+							  "2J\xc2\x9b\x7f\xe2\x80\xae\x1b[m\n\"";
 	LogRequest request = full_request();
 
 	request.route = NULL;
@@ -141,11 +142,11 @@ shows_what_came_from_outside(void)
 	CHECK(strstr(last_line(), " path=\"/\\u009b2J\\u009b\\u007f\\u202e\\u001b[m\\n\\\"\"") != NULL);
 	CHECK(strpbrk(last_line(), "\x9b\xc2\x7f\xe2\x1b\n") == NULL);
 	log_event(LOG_NOTICE, "the server said: %s", raw);
-	CHECK_TEXT(last_line(),
-			   " notice the server said: /\\u009b2J\\u009b\\u007f\\u202e\\u001b[m \"");
+	CHECK_TEXT(last_line(), " notice the server said: /\\u009b2J\\u009b\\u007f\\u202e\\u001b[m \"");
 	log_setup(LOG_JSON, LOG_INFO);
 	log_request(LOG_INFO, &request);
-	CHECK(strstr(last_line(), ",\"path\":\"/\\u009b2J\\u009b\\u007f\\u202e\\u001b[m\\n\\\"\",") != NULL);
+	CHECK(strstr(last_line(), ",\"path\":\"/\\u009b2J\\u009b\\u007f\\u202e\\u001b[m\\n\\\"\",") !=
+		  NULL);
 	CHECK(strpbrk(last_line(), "\x9b\xc2\x7f\xe2\x1b\n") == NULL);
 	log_event(LOG_NOTICE, "the server said: %s", raw);
 	CHECK_TEXT(last_line(), "\",\"level\":\"notice\",\"message\":\"the server said: "

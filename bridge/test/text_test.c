@@ -100,7 +100,9 @@ shows_control_characters(void)
 	CHECK_TEXT(PLAIN("\"\\\n"), "\"\\\\u000a");
 	CHECK_TEXT(QUOTED("\x7f"), "\\u007f");
 	CHECK_TEXT(QUOTED("\xc2\x80\xc2\x9b\xc2\x9f"), "\\u0080\\u009b\\u009f");
-	CHECK_TEXT(PLAIN("\xc2\x9b" "2J"), "\\u009b2J");
+	CHECK_TEXT(PLAIN("\xc2\x9b"
+					 "2J"),
+			   "\\u009b2J");
 	CHECK_TEXT(QUOTED("\xc2\xa0"), "\xc2\xa0");
 }
 
@@ -108,7 +110,9 @@ shows_control_characters(void)
 static void
 shows_invisible_characters(void)
 {
-	CHECK_TEXT(QUOTED("\xe2\x80\xae" "x"), "\\u202ex");
+	CHECK_TEXT(QUOTED("\xe2\x80\xae"
+					  "x"),
+			   "\\u202ex");
 	CHECK_TEXT(QUOTED("\xe2\x80\xaa\xe2\x81\xa6\xe2\x81\xa9"), "\\u202a\\u2066\\u2069");
 	CHECK_TEXT(QUOTED("\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c"), "\\u200e\\u200f\\u061c");
 	CHECK_TEXT(QUOTED("\xe2\x80\xa8\xe2\x80\xa9"), "\\u2028\\u2029");
@@ -122,7 +126,9 @@ shows_invisible_characters(void)
 static void
 shows_bytes_that_are_not_utf8(void)
 {
-	CHECK_TEXT(QUOTED("\x9b" "2J"), "\\u009b2J");
+	CHECK_TEXT(QUOTED("\x9b"
+					  "2J"),
+			   "\\u009b2J");
 	CHECK_TEXT(QUOTED("\xff\xc3\xa9\xfe"), "\\u00ff\xc3\xa9\\u00fe");
 	CHECK_TEXT(QUOTED("\xc0\x80"), "\\u00c0\\u0080");
 	CHECK_TEXT(QUOTED("\xed\xa0\x80"), "\\u00ed\\u00a0\\u0080");
@@ -138,7 +144,11 @@ shows_what_fits(void)
 
 	CHECK_NUMBER(text_escape(room, 5, "\x01", 1, TEXT_QUOTED), 0);
 	CHECK_NUMBER(text_escape(room, 6, "\x01", 1, TEXT_QUOTED), 6);
-	CHECK_NUMBER(text_escape(room, 7, "a\x01" "b", 3, TEXT_QUOTED), 7);
+	CHECK_NUMBER(text_escape(room, 7,
+							 "a\x01"
+							 "b",
+							 3, TEXT_QUOTED),
+				 7);
 	CHECK_NUMBER(text_escape(room, 3, "ab\xc3\xa9", 4, TEXT_QUOTED), 2);
 	CHECK_NUMBER(text_escape(room, 1, "\n", 1, TEXT_QUOTED), 0);
 	CHECK_NUMBER(text_escape(room, 0, "a", 1, TEXT_QUOTED), 0);
