@@ -122,24 +122,24 @@ line_add(Line *line, const char *format, ...)
 		line->used += (size_t) length < room ? (size_t) length : room;
 }
 
-/* Add text, at most max bytes of it and as much as fits, escaped. */
+/* Add text, escaped: at most max bytes of it, and as much as fits before LINE_ROOM - keep. */
 static void
-line_add_text(Line *line, const char *text, size_t max, TextEscape how)
+line_add_text(Line *line, const char *text, size_t max, TextEscape how, size_t keep)
 {
 	size_t length = text_whole_length(text, strlen(text), max);
+	size_t room = LINE_ROOM - line->used;
 
-	line->used += text_escape(line->text + line->used, LINE_ROOM - line->used, text, length, how);
+	room = room > keep ? room - keep : 0;
+	line->used += text_escape(line->text + line->used, room, text, length, how);
 }
 
 /* The same between quotes. */
 static void
 line_add_quoted(Line *line, const char *text, size_t max)
 {
-	if (line->used + 2 > LINE_ROOM)
-		return;
-	line->text[line->used++] = '"';
-	line_add_text(line, text, max, TEXT_QUOTED);
-	line->text[line->used++] = '"';
+	line_add(line, "\"");
+	line_add_text(line, text, max, TEXT_QUOTED, strlen("\""));
+	line_add(line, "\"");
 }
 
 static void
@@ -205,7 +205,7 @@ log_event(LogLevel level, const char *format, ...)
 	else
 	{
 		line_add(&line, " ");
-		line_add_text(&line, message, sizeof(message), TEXT_PLAIN);
+		line_add_text(&line, message, sizeof(message), TEXT_PLAIN, 0);
 	}
 	line_write(&line);
 }

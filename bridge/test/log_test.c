@@ -170,6 +170,27 @@ cuts_between_characters(void)
 	}
 }
 
+/* F6: what grows when it is escaped fills a line, and no more; the line is complete. */
+static void
+fits_whatever_is_escaped(void)
+{
+	char text[LOG_LINE_MAX];
+
+	for (size_t length = 300; length < 1900; length += 7)
+	{
+		memset(text, length % 2 == 0 ? 1 : '"', length);
+		text[length] = '\0';
+		log_setup(LOG_TEXT, LOG_NOTICE);
+		log_event(LOG_NOTICE, "%s", text);
+		CHECK(strlen(content(path)) > 0 && strlen(last_line()) < LOG_LINE_MAX - 24);
+		log_setup(LOG_JSON, LOG_NOTICE);
+		log_event(LOG_NOTICE, "%s", text);
+		CHECK(strlen(last_line()) < LOG_LINE_MAX - 24);
+		CHECK_TEXT(last_line() + strlen(last_line()) - 2, "\"}");
+		CHECK(truncate(path, 0) == 0);
+	}
+}
+
 static void
 follows_the_name(void)
 {
@@ -221,6 +242,7 @@ test_log_suite(void)
 	has_room_for_the_longest();
 	shows_what_came_from_outside();
 	cuts_between_characters();
+	fits_whatever_is_escaped();
 	follows_the_name();
 	keeps_the_file_it_has();
 	log_close();
