@@ -238,7 +238,7 @@ measure_refusals() {
 	local kind
 	unset BENCH_BODIES BENCH_FORGET
 	export BENCH_STATUS=401
-	export BENCH_PATTERN='^{"id":"%x+%-%x+%-4%x+%-%x+%-%x+","name":"AuthenticationRequired","message":"You must log in to use Unleash%."}$'
+	export BENCH_PATTERN='^{"id":"%x+%-%x+%-4%x+%-%x+%-%x+","name":"AuthenticationRequired","message":"You must log in to use Unleash%.","details":%[{"message":"You must log in to use Unleash%."}%]}$'
 	for kind in unknown mistyped; do
 		BENCH_REQUESTS=$work/$kind load refusals "64 connections, $kind tokens" bridge 64 "$seconds"
 	done

@@ -9,6 +9,8 @@
 
 #include "../extension/json_text.h"
 
+#define EMPTY_BODY "{\"id\":\"\",\"name\":\"\",\"message\":\"\",\"details\":[{\"message\":\"\"}]}"
+
 static char *
 append(char *out, const char *text)
 {
@@ -24,10 +26,12 @@ append_escaped(char *out, const char *text)
 char *
 error_body(const char *id, const StatusError *error, size_t *length)
 {
-	size_t room = sizeof("{\"id\":\"\",\"name\":\"\",\"message\":\"\"}") +
-				  6 * (strlen(id) + strlen(error->name) + strlen(error->message));
+	size_t room = sizeof(EMPTY_BODY) + PAT_JSON_ESCAPE_MAX * (strlen(id) + strlen(error->name) +
+															  2 * strlen(error->message));
 	char *body = malloc(room);
 	char *out = body;
+	char *message;
+	size_t message_length;
 
 	if (body == NULL)
 		return NULL;
@@ -36,8 +40,12 @@ error_body(const char *id, const StatusError *error, size_t *length)
 	out = append(out, "\",\"name\":\"");
 	out = append_escaped(out, error->name);
 	out = append(out, "\",\"message\":\"");
+	message = out;
 	out = append_escaped(out, error->message);
-	out = append(out, "\"}");
+	message_length = (size_t) (out - message);
+	out = append(out, "\",\"details\":[{\"message\":\"");
+	out = mempcpy(out, message, message_length);
+	out = append(out, "\"}]}");
 	*length = (size_t) (out - body);
 	return body;
 }

@@ -113,6 +113,25 @@ header_is_json(HeaderValue content_type)
 }
 
 bool
+header_is_identity(HeaderValue content_encoding)
+{
+	HeaderValue rest = content_encoding;
+
+	while (rest.length > 0)
+	{
+		const char *comma = memchr(rest.bytes, ',', rest.length);
+		size_t length = comma != NULL ? (size_t) (comma - rest.bytes) : rest.length;
+		HeaderValue coding = header_trim((HeaderValue){rest.bytes, length});
+
+		if (coding.length > 0 && !equals_nocase(coding, "identity"))
+			return false;
+		length += comma != NULL;
+		rest = (HeaderValue){rest.bytes + length, rest.length - length};
+	}
+	return true;
+}
+
+bool
 header_is_chunked(HeaderValue transfer_encoding)
 {
 	return equals_nocase(transfer_encoding, "chunked");
@@ -141,13 +160,13 @@ header_content_length(HeaderValue value, unsigned long long *length)
 }
 
 bool
-header_name_is_token(const char *name, size_t length)
+header_is_token(const char *bytes, size_t length)
 {
 	static const char marks[] = "!#$%&'*+-.^_`|~";
 
 	for (size_t i = 0; i < length; i++)
 	{
-		char c = name[i];
+		char c = bytes[i];
 		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 
 		if (!letter && !(c >= '0' && c <= '9') && (c == '\0' || strchr(marks, c) == NULL))

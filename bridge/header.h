@@ -26,6 +26,12 @@ typedef struct HeaderValue
 extern bool header_is_json(HeaderValue content_type);
 
 /*
+ * Whether a Content-Encoding leaves a body as it is: nothing but "identity" in its
+ * list, in any case, or an empty list (RFC 9110, section 8.4).
+ */
+extern bool header_is_identity(HeaderValue content_encoding);
+
+/*
  * Whether a Transfer-Encoding is one this server understands: exactly
  * "chunked" (RFC 9112, section 6.1).  Not so with a blank or tab behind it, which some
  * versions of libmicrohttpd leave there and then take for another coding.
@@ -40,8 +46,8 @@ extern bool header_content_length(HeaderValue value, unsigned long long *length)
 
 extern bool header_same(HeaderValue a, HeaderValue b);
 
-/* Whether a header's name is one: a token (RFC 9110, section 5.6.2). */
-extern bool header_name_is_token(const char *name, size_t length);
+/* Whether these bytes are a token (RFC 9110, section 5.6.2): a header's name, or a method. */
+extern bool header_is_token(const char *bytes, size_t length);
 
 /* A header value without the blanks and tabs around it. */
 extern HeaderValue header_trim(HeaderValue value);

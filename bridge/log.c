@@ -5,9 +5,10 @@
  * Owns the log file.  Its descriptor keeps its number when it is opened again,
  * so that a worker that is about to write finds the old file or the new one.
  *
- * What a client sent is a field of a request, and is escaped as in JSON, in both formats;
- * of other messages control characters become blanks, and in JSON they are escaped too.
- * No client can break a line or fake one.
+ * What a client sent is a field of a request, and is escaped as in JSON, in both formats.
+ * Of other messages tabs and line ends become blanks, and all else that is not visible is
+ * escaped in both formats (text.h).  No client can break a line or fake one, or have a
+ * terminal do something.
  */
 #include "log.h"
 
@@ -21,7 +22,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../extension/json_text.h"
 #include "text.h"
 
 static atomic_int log_format = LOG_TEXT;
@@ -122,52 +122,24 @@ line_add(Line *line, const char *format, ...)
 		line->used += (size_t) length < room ? (size_t) length : room;
 }
 
-/* Length of text, at most max, and not ending within a character. */
-static size_t
-whole_length(const char *text, size_t max)
+/* Add text, escaped: at most max bytes of it, and as much as fits before LINE_ROOM - keep. */
+static void
+line_add_text(Line *line, const char *text, size_t max, TextEscape how, size_t keep)
 {
-	size_t length = strnlen(text, max);
+	size_t length = text_whole_length(text, strlen(text), max);
+	size_t room = LINE_ROOM - line->used;
 
-	while (length == max && length > 0 && ((unsigned char) text[length] & 0xC0) == 0x80)
-		max = --length;
-	return length;
+	room = room > keep ? room - keep : 0;
+	line->used += text_escape(line->text + line->used, room, text, length, how);
 }
 
-/* Escape as much of the text as fits into room; returns how much that is, escaped. */
-static size_t
-escape_to_fit(char *escaped, const char *text, size_t length, size_t room)
-{
-	size_t size = pat_json_escape(escaped, text, length);
-
-	while (size > room)
-	{
-		size_t excess = (size - room) / 6 + 1; /* a byte becomes six at most */
-
-		length = whole_length(text, length > excess ? length - excess : 0);
-		size = pat_json_escape(escaped, text, length);
-	}
-	return size;
-}
-
-/*
- * Add at most max bytes of text between quotes, escaped.  A line is UTF-8: what
- * is not, is read as ISO 8859-1.
- */
+/* The same between quotes. */
 static void
 line_add_quoted(Line *line, const char *text, size_t max)
 {
-	char recoded[2 * LOG_LINE_MAX + 1];
-	char escaped[6 * sizeof(recoded)];
-	size_t length = whole_length(text, max < LOG_LINE_MAX ? max : LOG_LINE_MAX);
-	size_t room = line->used + 2 > LINE_ROOM ? 0 : LINE_ROOM - line->used - 2;
-
-	if (!text_is_utf8(text, length))
-	{
-		length = text_latin1_to_utf8(recoded, text, length);
-		recoded[length] = '\0';
-		text = recoded;
-	}
-	line_add(line, "\"%.*s\"", (int) escape_to_fit(escaped, text, length, room), escaped);
+	line_add(line, "\"");
+	line_add_text(line, text, max, TEXT_QUOTED, strlen("\""));
+	line_add(line, "\"");
 }
 
 static void
@@ -199,12 +171,12 @@ line_write(Line *line)
 		atomic_fetch_add_explicit(&lost_lines, 1, memory_order_relaxed);
 }
 
-/* Control characters become blanks: a server's message may hold line ends. */
+/* Tabs and line ends become blanks: a server's message may hold them. */
 static void
 flatten(char *text)
 {
 	for (; *text != '\0'; text++)
-		if ((unsigned char) *text < ' ' || *text == 0x7F)
+		if (*text >= '\t' && *text <= '\r')
 			*text = ' ';
 }
 
@@ -214,12 +186,15 @@ log_event(LogLevel level, const char *format, ...)
 	char message[LOG_LINE_MAX - 128];
 	va_list args;
 	Line line;
+	int length;
 
 	if (!log_enabled(level))
 		return;
 	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
+	length = vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
+	if (length >= (int) sizeof(message)) /* cut, and not within a character */
+		message[text_whole_length(message, sizeof(message), sizeof(message) - 4)] = '\0';
 	flatten(message);
 	line_start(&line, level);
 	if (line.json)
@@ -228,7 +203,10 @@ log_event(LogLevel level, const char *format, ...)
 		line_add_quoted(&line, message, sizeof(message));
 	}
 	else
-		line_add(&line, " %s", message);
+	{
+		line_add(&line, " ");
+		line_add_text(&line, message, sizeof(message), TEXT_PLAIN, 0);
+	}
 	line_write(&line);
 }
 

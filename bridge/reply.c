@@ -29,7 +29,7 @@
 #define LOCATION_MAX (3 * (HTTP_URI_MAX + 64))
 
 /* An error of the bridge's own with its headers. */
-#define RAW_ANSWER_MAX 1024
+#define RAW_ANSWER_MAX (512 + ERROR_BODY_CASE_MAX)
 
 /* An answer on its way to become a response. */
 typedef struct Answer
@@ -82,6 +82,8 @@ add_headers(const Request *request, const Answer *answer)
 		add_header(answer, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		add_header(answer, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER_S);
+	if (request->outcome == OUTCOME_REFUSED && request->refusal == STATUS_WRONG_CODING)
+		add_header(answer, MHD_HTTP_HEADER_ACCEPT_ENCODING, "identity");
 	if (request->match.allow[0] != '\0' &&
 		(status == MHD_HTTP_METHOD_NOT_ALLOWED || request->outcome == OUTCOME_OPTIONS))
 		add_header(answer, MHD_HTTP_HEADER_ALLOW, request->match.allow);

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "target.h"
 #include "text.h"
 
 /* How long a request waits for its answer before its connection is suspended. */
@@ -342,6 +343,7 @@ request_uri_seen(void *cls, const char *uri, struct MHD_Connection *connection)
 	request->started = clock_us();
 	request->uri = uri != NULL ? uri : "";
 	request->uri_length = strlen(request->uri);
+	request->bad_uri = !target_is_clean((HeaderValue){request->uri, request->uri_length});
 	if (uri != NULL)
 		hide_query(uri);
 	counter_set(&http->counters->requests, ++http->settings.share->requests);

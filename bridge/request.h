@@ -63,6 +63,10 @@ typedef struct RequestHeaders
 	unsigned encodings;
 	bool authorized; /* an Authorization header came */
 	bool two_credentials;
+	bool typed; /* a Content-Type header came */
+	bool two_media_types;
+	bool coded; /* a Content-Encoding other than identity */
+	bool bad_host;
 	bool has_length;
 	bool chunked;
 	bool bad_framing;
@@ -95,6 +99,7 @@ typedef struct Request
 	const char *path;
 	const char *uri; /* the whole request target, as it came */
 	size_t uri_length;
+	bool bad_uri; /* it has a blank, a control character or a fragment in it */
 	RouteMatch match;
 	RequestHeaders headers;
 	RequestOutcome outcome;

@@ -11,12 +11,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "target.h"
+
 /* ---- headers ------------------------------------------------------------ */
 
 static bool
-key_is(const char *key, size_t length, const char *name)
+name_is(HeaderValue name, const char *known)
 {
-	return strlen(name) == length && strncasecmp(key, name, length) == 0;
+	return strlen(known) == name.length && strncasecmp(name.bytes, known, name.length) == 0;
 }
 
 static void
@@ -27,6 +29,24 @@ take_authorization(RequestHeaders *headers, HeaderValue value)
 	else if (!header_same(headers->authorization, value))
 		headers->two_credentials = true;
 	headers->authorized = true;
+}
+
+static void
+take_content_type(RequestHeaders *headers, HeaderValue value)
+{
+	if (!headers->typed)
+		headers->content_type = value;
+	else if (!header_same(headers->content_type, value))
+		headers->two_media_types = true;
+	headers->typed = true;
+}
+
+static void
+take_host(RequestHeaders *headers, HeaderValue value)
+{
+	headers->hosts++;
+	if (!target_is_host(value))
+		headers->bad_host = true;
 }
 
 static void
@@ -63,33 +83,44 @@ weight_of_cookies(HeaderValue value)
 	return weight;
 }
 
+/* One header whose name means something here; value is without blanks around it. */
+static void
+take_known(RequestHeaders *headers, HeaderValue name, HeaderValue value)
+{
+	if (name_is(name, MHD_HTTP_HEADER_AUTHORIZATION))
+		take_authorization(headers, value);
+	else if (name_is(name, MHD_HTTP_HEADER_CONTENT_TYPE))
+		take_content_type(headers, value);
+	else if (name_is(name, MHD_HTTP_HEADER_CONTENT_ENCODING))
+		headers->coded |= !header_is_identity(value);
+	else if (name_is(name, MHD_HTTP_HEADER_CONTENT_LENGTH))
+		take_content_length(headers, value);
+	else if (name_is(name, MHD_HTTP_HEADER_HOST))
+		take_host(headers, value);
+	else if (name_is(name, MHD_HTTP_HEADER_EXPECT))
+		headers->expects = true;
+	else if (name_is(name, MHD_HTTP_HEADER_COOKIE))
+		headers->count += weight_of_cookies(value);
+}
+
 static enum MHD_Result
 take_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_length,
 			const char *bytes, size_t length)
 {
 	RequestHeaders *headers = cls;
+	HeaderValue name = {key, key_length};
 	HeaderValue value = {bytes != NULL ? bytes : "", length};
 
 	(void) kind;
 	headers->count++;
 	raw_head_part(&headers->raw, key, key_length, RAW_HEAD_LINE_END);
 	raw_head_part(&headers->raw, value.bytes, value.length, RAW_HEAD_MARK);
-	if (!header_name_is_token(key, key_length) || memchr(value.bytes, '\r', value.length) != NULL)
+	if (!header_is_token(key, key_length) || memchr(value.bytes, '\r', value.length) != NULL)
 		headers->bad_line = true;
-	if (key_is(key, key_length, MHD_HTTP_HEADER_AUTHORIZATION))
-		take_authorization(headers, value);
-	else if (key_is(key, key_length, MHD_HTTP_HEADER_CONTENT_TYPE))
-		headers->content_type = value;
-	else if (key_is(key, key_length, MHD_HTTP_HEADER_CONTENT_LENGTH))
-		take_content_length(headers, value);
-	else if (key_is(key, key_length, MHD_HTTP_HEADER_TRANSFER_ENCODING))
-		take_transfer_encoding(headers, value);
-	else if (key_is(key, key_length, MHD_HTTP_HEADER_HOST))
-		headers->hosts++;
-	else if (key_is(key, key_length, MHD_HTTP_HEADER_EXPECT))
-		headers->expects = true;
-	else if (key_is(key, key_length, MHD_HTTP_HEADER_COOKIE))
-		headers->count += weight_of_cookies(value);
+	if (name_is(name, MHD_HTTP_HEADER_TRANSFER_ENCODING))
+		take_transfer_encoding(headers, value); /* as the library sees it: header.h */
+	else
+		take_known(headers, name, header_trim(value));
 	return MHD_YES;
 }
 
@@ -106,7 +137,7 @@ headers_size(Request *request)
 static bool
 is_old(const char *version)
 {
-	return strcmp(version, MHD_HTTP_VERSION_1_1) != 0;
+	return strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
 }
 
 static void
@@ -120,23 +151,36 @@ read_headers(Request *request, const char *version)
 	raw_head_part(raw, request->uri, request->uri_length, RAW_HEAD_MARK);
 	raw_head_part(raw, version, strlen(version), RAW_HEAD_MARK);
 	MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, take_header, headers);
-	if (memchr(request->uri, '\r', request->uri_length) != NULL)
-		headers->bad_line = true;
 	if (headers->chunked && headers->has_length)
 		headers->bad_framing = true; /* RFC 9112, section 6.3: an attempt at smuggling */
 	headers->last = headers->chunked && (MHD_LENIENT_CHUNKS || is_old(version));
 }
 
 /*
- * Whether something of the head is hidden, a name is none (RFC 9110, section 5.1), or
- * a carriage return stands alone (RFC 9112, section 2.2).
+ * Whether the method is no token, or the target none of the forms that there are
+ * (RFC 9112, section 3).  Before 1.0 the library takes more than one blank before the
+ * target: then it does not begin right behind the method.
+ */
+static bool
+is_bad_request_line(const Request *request)
+{
+	size_t method = strlen(request->method);
+
+	return request->bad_uri || !header_is_token(request->method, method) ||
+		   !target_has_form(request->method, request->uri) ||
+		   (MHD_HIDES_BYTES && request->uri != request->method + method + 1);
+}
+
+/*
+ * Whether the request line is none, something of the head is hidden, a name is none
+ * (RFC 9110, section 5.1), or a carriage return stands alone (RFC 9112, section 2.2).
  */
 static bool
 is_malformed(Request *request)
 {
 	RequestHeaders *headers = &request->headers;
 
-	return headers->bad_line ||
+	return headers->bad_line || is_bad_request_line(request) ||
 		   (MHD_HIDES_BYTES && !raw_head_is_whole(&headers->raw, headers_size(request)));
 }
 
@@ -173,6 +217,8 @@ refuse_form(Request *request, const char *version)
 		request_refuse(request, STATUS_BAD_FRAMING);
 	else if (headers->hosts > 1 || (needs_host && headers->hosts == 0))
 		request_refuse(request, STATUS_NO_HOST);
+	else if (headers->bad_host)
+		request_refuse(request, STATUS_BAD_HOST);
 	else if (headers->content_length > request->http->settings.max_body_size)
 		request_refuse(request, STATUS_BODY_TOO_LARGE);
 	return request->outcome == OUTCOME_REFUSED;
@@ -203,8 +249,12 @@ check_route(Request *request)
 		return;
 	else if (!has_body(headers))
 		request_refuse(request, STATUS_NO_BODY);
+	else if (headers->two_media_types)
+		request_refuse(request, STATUS_TWO_MEDIA_TYPES);
 	else if (!header_is_json(headers->content_type))
 		request_refuse(request, STATUS_WRONG_MEDIA_TYPE);
+	else if (headers->coded)
+		request_refuse(request, STATUS_WRONG_CODING);
 }
 
 static void

@@ -1,6 +1,6 @@
 /*
  * text.h
- *		Pure questions about bytes that claim to be text.
+ *		Pure questions about bytes that claim to be text, and how to show them.
  *
  * The database is told client_encoding = UTF8, so whatever reaches it as a
  * parameter has been through here.  No allocation, no I/O.
@@ -28,6 +28,24 @@ extern bool text_has_high_bit(const char *bytes, size_t length);
  * no terminator, returns how many it wrote.
  */
 extern size_t text_latin1_to_utf8(char *dst, const char *bytes, size_t length);
+
+typedef enum TextEscape
+{
+	TEXT_QUOTED, /* for between quotes: the inside of a JSON string */
+	TEXT_PLAIN   /* the same, but quotes and backslashes stay as they are */
+} TextEscape;
+
+/*
+ * Write text so that a terminal, an editor or a reader of lines shows what is there:
+ * control characters (C0, DEL, C1), line and paragraph separators, bidirectional controls
+ * and invisible characters become \uXXXX, and so does each byte that is not UTF-8.  The
+ * result is UTF-8.  Writes at most room bytes to dst, no terminator, and only whole
+ * characters and escapes; returns how many bytes it wrote.
+ */
+extern size_t text_escape(char *dst, size_t room, const char *bytes, size_t length, TextEscape how);
+
+/* The most of length, at most max, that does not end within a character. */
+extern size_t text_whole_length(const char *bytes, size_t length, size_t max);
 
 /* Stands for a character beyond ASCII; no id and no token holds it. */
 #define TEXT_SUBSTITUTE '\x1A'

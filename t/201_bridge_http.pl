@@ -418,6 +418,157 @@ for my $noise ("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "\0" x 1000, "\r\
 }
 ok(wire()->goes_on, 'noise and a closed connection do no harm');
 
+# ---- request lines, hosts, blanks around values --------------------------------------------------
+
+# Exact bytes, and the status that they are answered with.
+sub answers_with
+{
+	my ($fault, $what, $bytes, $status) = @_;
+	my $wire = wire();
+	$wire->send($bytes);
+	my $answer = $wire->answer;
+	return is_json_answer($answer, 200, '{"health":"GOOD"}', "$fault: $what: 200") if $status eq '200';
+	return is_refused($answer, $status, 'BadDataError', undef, "$fault: $what: $status");
+}
+
+# Where libmicrohttpd finds no method in the line, it closes the connection and asks nobody for an
+# answer, unless a version to come gives one. Nothing behind that line may be served.
+sub ends_unanswered
+{
+	my ($what, $line) = @_;
+	my $wire = wire();
+	$wire->send("$line\r\nHost: x\r\n\r\n" . PatWire::request('GET', '/health'));
+	my $answer = $wire->answer;
+	is_refused($answer, 400, 'BadDataError', undef, "F9: $what: 400") if $answer;
+	return ok($wire->is_closed, "F9: $what: the connection ends");
+}
+
+my $modern = $bridge->is_modern;
+for (
+	[ 'a carriage return before the method', "\rGET /health HTTP/1.1" ],
+	[ 'a control character in the method', "GE\x01T /health HTTP/1.1" ],
+	[ 'DEL in the method', "GE\x7fT /health HTTP/1.1" ],
+	[ 'a byte above ASCII in the method', "G\xc9T /health HTTP/1.1" ],
+	[ 'a delimiter in the method', 'G(T /health HTTP/1.1' ],
+	[ 'a colon in the method', 'GET: /health HTTP/1.1' ],
+	[ 'quotes in the method', '"GET" /health HTTP/1.1' ],
+	[ 'a tab behind the method', "GET\t/health HTTP/1.1" ],
+	[ 'a tab within the method', "G\tT /health HTTP/1.1" ],
+	[ 'two blanks before the target', 'GET  /health HTTP/1.1' ],
+	[ 'two blanks behind the target', 'GET /health  HTTP/1.1' ],
+	[ 'a blank in the query', 'GET /health?a b HTTP/1.1' ],
+	[ 'a blank at the start of the query', 'GET /health? b HTTP/1.1' ],
+	[ 'a blank in the path', 'GET /heal th HTTP/1.1' ],
+	[ 'a tab in the query', "GET /health?a\tb HTTP/1.1" ],
+	[ 'a tab in the path', "GET /heal\tth HTTP/1.1" ],
+	[ 'a carriage return in the query', "GET /health?\rb HTTP/1.1" ],
+	[ 'a control character in the query', "GET /health?\x01 HTTP/1.1" ],
+	[ 'a control character right behind the question mark, alone', "GET /health?\x1f HTTP/1.1" ],
+	[ 'DEL in the query', "GET /health?\x7f HTTP/1.1" ],
+	[ 'a fragment', 'GET /health#x HTTP/1.1' ],
+	[ 'a fragment behind a query', 'GET /health?a#x HTTP/1.1' ],
+	[ 'a path without a slash', 'GET health HTTP/1.1' ],
+	[ '"*" for GET', 'GET * HTTP/1.1' ],
+	[ 'a host for GET', 'GET x:80 HTTP/1.1' ],
+	[ 'no target', 'GET HTTP/1.1' ],
+	[ 'a blank for a target', 'GET  HTTP/1.1' ],
+	[ 'no version', 'GET /health' ],
+	[ 'no version, and a blank', 'GET /health ' ],
+	[ 'the version in small letters', 'GET /health http/1.1' ],
+	[ 'a version of two digits', 'GET /health HTTP/1.10' ],
+	[ 'a version without its second part', 'GET /health HTTP/1' ],
+	[ 'a blank behind the version', 'GET /health HTTP/1.1 ' ],
+	[ 'a tab behind the version', "GET /health HTTP/1.1\t" ],
+	[ 'a tab before the version', "GET /health\tHTTP/1.1" ],
+	[ 'more behind the version', 'GET /health HTTP/1.1 x' ])
+{
+	my ($what, $line) = @$_;
+	if ($modern && $line =~ /\A(?:\r|\S*\t)/) { ends_unanswered($what, $line); }
+	else { answers_with('F9', $what, "$line\r\nHost: x\r\n\r\n", 400); }
+}
+answers_with('F9', 'HTTP/1.2 without Host', "GET /health HTTP/1.2\r\n\r\n", 400);
+answers_with('F9', 'HTTP/1.9 without Host', "GET /health HTTP/1.9\r\n\r\n", 400);
+answers_with('F9', 'HTTP/1.2 with Host', "GET /health HTTP/1.2\r\nHost: x\r\n\r\n", 200);
+answers_with('F9', 'bytes above ASCII in a query', "GET /health?\xff HTTP/1.1\r\nHost: x\r\n\r\n", 200);
+
+ends_unanswered($_->[0], $_->[1])
+  for [ 'a blank before the method', ' GET /health HTTP/1.1' ],
+  [ 'two of them', '  GET /health HTTP/1.1' ], [ 'a method alone', 'GET' ],
+  [ 'a line without a blank', 'GET/health' ], [ 'a control character alone', "\x01" ];
+
+for (
+	[ 'a b', 400 ], [ 'a/b', 400 ], [ 'u@a', 400 ], [ 'u:p@a', 400 ], [ 'a, b', 400 ], [ "\xff", 400 ],
+	[ "\xc3\xa9", 400 ], [ 'a?b', 400 ], [ 'a#b', 400 ], [ 'a\\b', 400 ], [ 'a"b', 400 ], [ '<a>', 400 ],
+	[ "a\x01", 400 ], [ "a\x7f", 400 ], [ "a\tb", 400 ], [ 'http://a', 400 ], [ ':80', 400 ], [ 'a:x', 400 ],
+	[ 'a:-1', 400 ], [ 'a:80:80', 400 ], [ '%zz', 400 ], [ '%4', 400 ], [ '::1', 400 ], [ '[::1', 400 ],
+	[ '[::1]x', 400 ], [ '[1:2]', 400 ], [ '[127.0.0.1]', 400 ], [ '[]', 400 ],
+	[ '', 200 ], [ 'a', 200 ], [ 'a:80', 200 ], [ 'a:', 200 ], [ 'a.example.', 200 ], [ 'a_b', 200 ],
+	[ '%41', 200 ], [ '127.0.0.1:4242', 200 ], [ '[::1]', 200 ], [ '[::1]:4242', 200 ],
+	[ '[::ffff:127.0.0.1]', 200 ], [ "  a\t ", 200 ])
+{
+	my ($host, $status) = @$_;
+	my $shown = $host =~ s/([^ -~])/sprintf '\x%02x', ord $1/ger;
+	answers_with('F8', "the Host \"$shown\"", "GET /health HTTP/1.1\r\nHost: $host\r\n\r\n", $status);
+	next unless $status == 400;
+	answers_with('F8', '... in HTTP/1.0', "GET /health HTTP/1.0\r\nHost: $host\r\n\r\n", 400);
+	next if $host =~ m{[\s/?#]|\A\z};
+	answers_with('F8', '... in a target',
+		"GET http://$host/health HTTP/1.1\r\nHost: x\r\n\r\n", 400);
+}
+for (
+	[ 'http://h/health', 'h', 200 ], [ 'https://[::1]:80/health', 'x', 200 ], [ 'HTTP://h/health?x', '', 200 ],
+	[ 'http:///health', 'x', 400 ], [ 'http://:80/health', 'x', 400 ], [ 'http://u@h/health', 'x', 400 ],
+	[ 'http:/health', 'x', 400 ], [ 'http://h/health', 'a b', 400 ])
+{
+	my ($target, $host, $status) = @$_;
+	answers_with('F8', "the target $target with the Host \"$host\"",
+		"GET $target HTTP/1.1\r\nHost: $host\r\n\r\n", $status);
+}
+answers_with('F8', 'an absolute target without a Host', "GET http://h/health HTTP/1.1\r\n\r\n", 400);
+
+# Errors of every origin have their details: is_refused looks for them.
+for (
+	[ 'of the database', "GET $path HTTP/1.1\r\nHost: x\r\n\r\n", 401, 'AuthenticationRequired' ],
+	[ 'with quotes in its message', "GET $accounts/%22%5C/token HTTP/1.1\r\nHost: x\r\nAuthorization: $admin\r\n\r\n",
+		404, 'NotFoundError' ],
+	[ 'of the bridge', "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404, 'NotFoundError' ],
+	[ 'of the library, before the headers', "GET /health HTTP/2.0\r\n\r\n", 505, 'HttpVersionError' ],
+	[ 'of the library, past it', "GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", 400, 'BadDataError' ],
+	[ 'of the bridge, past the library', "GET /health HTTP/1.1\r\nHost: x\r\nX: " . 'x' x 13_000 . "\r\n\r\n",
+		431, 'HeadersTooLargeError' ],
+	[ 'of the library, for a target that is too long', 'GET /' . 'x' x 40_000 . " HTTP/1.1\r\n\r\n", 414, 'UriTooLongError' ])
+{
+	my ($what, $bytes, $status, $name) = @$_;
+	my $wire = wire();
+	$wire->send($bytes);
+	is_refused($wire->answer, $status, $name, undef, "D1: an error $what has details");
+}
+
+# Blanks and tabs around a value are no part of it (RFC 9110, section 5.5).
+for my $blanks (' ', "\t", " \t ")
+{
+	my $wire = wire();
+	$wire->send(token_line("Authorization:$blanks$admin$blanks", "Authorization: $admin"));
+	is_json_answer($wire->answer, 200, $list, 'F10: blanks around one of two equal Authorization headers');
+	for (
+		[ 'Content-Length', "Content-Length: 2$blanks\r\n\r\n{}" ],
+		[ 'Transfer-Encoding', "Transfer-Encoding: chunked$blanks\r\n\r\n2\r\n{}\r\n0\r\n\r\n" ])
+	{
+		my ($header, $rest) = @$_;
+		$wire = wire();
+		$wire->send("GET $path HTTP/1.1\r\nHost: x\r\nAuthorization: $admin\r\n$rest");
+		my $answer = $wire->answer;
+
+		# Before 1.0 libmicrohttpd takes the blank for a part of both.
+		if ($modern) { is_json_answer($answer, 200, $list, "F10: a blank behind $header"); }
+		else { is_refused($answer, 400, 'BadDataError', undef, "F10: a blank behind $header: 400"); }
+		ok($wire->is_closed, 'F10: ... and the connection ends') unless $modern;
+	}
+	$wire = wire();
+	$wire->send("GET /health HTTP/1.1\r\nHost:${blanks}x$blanks\r\nX: y$blanks\r\n\r\n");
+	is_json_answer($wire->answer, 200, '{"health":"GOOD"}', 'F10: ... and behind others');
+}
+
 # ---- HTTP/1.0, keep-alive, pipelining ----------------------------------------------------------
 
 my $old = wire();

@@ -83,6 +83,96 @@ for my $place (sort keys %routes)
 }
 is(contents(), $before, 'none of them left anything behind');
 
+# ---- content codings, two types ----------------------------------------------------------------
+
+# headers behind the type that PatWire gives
+sub with_headers
+{
+	my ($method, $place, @headers) = @_;
+	return wire()->call($method, $place, token => $place =~ /user/ ? $sample->{viewer} : $admin,
+		body => $good, headers => \@headers);
+}
+
+my $coded = 'The request body must come without a Content-Encoding, or with identity.';
+for my $place (sort keys %routes)
+{
+	for my $codings (['gzip'], ['GZip'], ['x-gzip'], ['deflate'], ['br'], ['zstd'], ['compress'], ['*'], ['utf-8'],
+		[ 'identity, gzip' ], ['gzip,identity'], [', gzip'], [ 'identity', 'gzip' ], [ 'gzip', 'identity' ],
+		[ '', 'br' ], ['identity;q=1'], ['identity gzip'], ["\tgzip "], ["\xff"])
+	{
+		my $name = join ' and ', map { s/([^ -~])/sprintf '\x%02x', ord $1/ger } @$codings;
+		my $answer = with_headers($routes{$place}, $place, map { "Content-Encoding: $_" } @$codings);
+		is_refused($answer, 415, 'ContentTypeError', $coded, "C6: $routes{$place} $place as $name: 415");
+		is($answer->{headers}{'accept-encoding'}, 'identity', '... and says what is taken');
+	}
+	my $typed = wire()->call($routes{$place}, $place, token => $admin, body => $good, type => 'text/plain',
+		headers => ['Content-Encoding: gzip']);
+	is_refused($typed, 415, 'ContentTypeError', undef, 'C6: another type besides');
+	ok(!exists $typed->{headers}{'accept-encoding'},
+		'... where the coding is not the reason, Accept-Encoding says nothing');
+	is_refused(wire()->call($routes{$place}, $place, headers => ['Content-Encoding: gzip'], body => $good),
+		415, 'ContentTypeError', $coded, 'C6: before 401, as all that is wrong with the form');
+	is_refused(
+		with_headers($routes{$place}, $place, 'Content-Type: text/plain'), 400, 'BadDataError',
+		'The request has two different Content-Type headers.', "F10: $routes{$place} $place with two types");
+	is_refused(
+		wire()->call($routes{$place}, $place, body => $good, type => 'text/plain',
+			headers => ['Content-Type: application/json']), 400, 'BadDataError',
+		'The request has two different Content-Type headers.', 'F10: ... the other way round');
+	is_refused(with_headers($routes{$place}, $place, 'Content-Type:'), 400, 'BadDataError', undef,
+		'F10: ... one of them empty');
+}
+is(contents(), $before, 'none of them left anything behind');
+for my $headers ([ 'Content-Encoding: identity' ], ['Content-Encoding: IDENTITY '], ['Content-Encoding:'],
+	[ 'Content-Encoding: identity', 'Content-Encoding: identity' ], ['Content-Encoding: identity,, identity'],
+	['Content-Type: application/json'], ["Content-Type:application/json\t"],
+	[ 'Content-Type: application/json', 'Content-Type:  application/json ' ])
+{
+	my $made = wire()->call('POST', $path, token => $admin, headers => $headers,
+		body => qq({"description":"coded","expiresAt":"$later"}));
+	is($made->{status}, '201', 'C6, F10: 201: ' . join ' and ', @$headers);
+	is(wire()->call('DELETE', $made->{headers}{location}, token => $admin)->{status}, '200', '... and away');
+}
+is(wire()->call('DELETE', "$path/999999", token => $admin, body => 'x', headers => ['Content-Encoding: gzip'])
+	->{status}, '404', 'C6: a coding of a body that is not wanted is ignored, as the body is');
+$before = contents();
+
+# ---- stricter than Unleash: doc/unleash.md ------------------------------------------------------
+
+for my $pair (
+	[ '7', "\"$later\"" ], [ 'true', "\"$later\"" ], [ '"d"', '"2099-01-01 00:00:00Z"' ],
+	[ '"d"', '"2099-01-01T00:00:00+0200"' ], [ '"d"', '"2099-01-01"' ], [ '"d"', '4070908800000' ])
+{
+	my $strict = qq({"description":$pair->[0],"expiresAt":$pair->[1]});
+	for my $place ($path, '/api/admin/user/tokens')
+	{
+		is_refused(
+			wire()->call('POST', $place, token => $place =~ /user/ ? $sample->{viewer} : $admin, body => $strict),
+			400, 'BadDataError', undef, "D5: POST $place of $strict: 400");
+	}
+}
+
+# ---- what is ignored must still be well-formed --------------------------------------------------
+
+my %valid = (
+	$accounts => '"username":"u","name":"n","rootRole":3', "$accounts/$sample->{account}" => '"rootRole":3',
+	$path => qq("description":"d","expiresAt":"$later"),
+	'/api/admin/user/tokens' => qq("description":"d","expiresAt":"$later"));
+my $openapi = wire()->call('GET', '/docs/openapi.json')->{body};
+is(scalar(() = $openapi =~ /Other properties are ignored, but .*?\\\\ud800/g), 3,
+	'D4: the schemas of bodies say that other properties must be well-formed');
+for my $place (sort keys %valid)
+{
+	for my $other ('"x":"\ud800"', '"x":"\udc00\ud800"', '"x":"\u0000"', '"x":{"y":["\ud800"]}', '"\ud800":1',
+		'"x":1,"x":2')
+	{
+		is_refused(
+			wire()->call($routes{$place}, $place, token => $place =~ /user/ ? $sample->{viewer} : $admin,
+				body => "{$other,$valid{$place}}"), 400, 'BadDataError', undef, "D4: $place with $other: 400");
+	}
+}
+is(contents(), $before, 'none of them left anything behind');
+
 # ---- sizes -------------------------------------------------------------------------------------
 
 # A body of exactly that size, as a token or with blanks around it.

@@ -286,26 +286,40 @@ for my $format ('text', 'json')
 	wait_until(sub { $bridge->log =~ /connection \\?"write 1\\?" is up/ }, 'the lines of the start');
 	my $lines = () = $bridge->log =~ /\n/g;
 	my @odd = ("/x\"y", "/x\\y", "/\x1b[31m", "/\xff\xfe", '/x%0A2026-01-01T00:00:00.000Z error fake',
-		"/x\x{85}y", '/' . '"' x 1000, '/' . "\x01" x 1000, '/</script>', "/\xe2\x80\xa8");
+		"/x\x{85}y", '/' . '"' x 1000, '/' . "\x01" x 1000, '/</script>', "/\xe2\x80\xa8",
+		map { "/odd$_" } "\x9b2J", "\xc2\x9b2J", "\x7f", "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x80\x8f",
+		"\xd8\x9c", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xe2\x80\x8b", "\xed\xa0\x80", "\xf3\xa0\x80\xa0");
 	for my $target (@odd)
 	{
 		my $wire = PatWire->new($bridge->port);
 		$wire->send("GET $target HTTP/1.1\r\nHost: x\r\n\r\n");
 		like($wire->answer->{status}, qr/^4(?:00|04|14)$/, 'an odd path is refused');
 	}
-	my $method = PatWire->new($bridge->port);
-	$method->send("A\"B /health HTTP/1.1\r\nHost: x\r\n\r\n");
-	$method->answer;
+	my @methods = ("A\"B", "A\x9bB", "A\xc2\x9bB", "A\x7fB", "A\xe2\x80\xaeB");
+	for (@methods)
+	{
+		my $method = PatWire->new($bridge->port);
+		$method->send("$_ /health HTTP/1.1\r\nHost: x\r\n\r\n");
+		is($method->answer->{status}, '400', 'an odd method is refused');
+	}
 	$bridge->stop_ok;
 	my @new = split /\n/, $bridge->log;
 	splice @new, 0, $lines;
 	@new = grep { !/stopp/ } @new;
-	is(scalar @new, @odd + 1, "$format: one line each");
-	is(scalar(grep { my $fields = fields($format, $_); $fields && $fields->{id} } @new), @odd + 1,
+	is(scalar @new, @odd + @methods, "$format: one line each");
+	is(scalar(grep { my $fields = fields($format, $_); $fields && $fields->{id} } @new), @odd + @methods,
 		'... of the format');
 	is(scalar(grep { /[^\x20-\x7e]/ && !utf8::decode(my $copy = $_) } @new), 0, '... in UTF-8');
 	is(scalar(grep { /[\x00-\x1f\x7f]/ } @new), 0, '... without control characters');
 	is(scalar(grep { length > 2048 } @new), 0, '... of bounded length');
+	my @unsafe = grep { utf8::decode(my $copy = $_); $copy =~ /[\p{Cc}\p{Cf}\x{2028}\x{2029}]/ } @new;
+	is_deeply(\@unsafe, [], "F6: $format: nothing that changes what a terminal shows");
+	my $all = join "\n", @new;
+	like($all, qr{path\W+/odd\Q$_\E}, "F6: $format: ... but escaped: $_")
+	  for '\u009b2J', '\u007f', '\u202e', '\u2066', '\u200f', '\u061c', '\u2029', '\ufeff', '\u200b',
+	  '\u00ed\u00a0\u0080', '\udb40\udc20';
+	is(scalar(() = $all =~ m{/odd\\u009b2J}g), 2, "F6: $format: ... as a byte and as a character");
+	like($all, qr{method\W+A\Q$_\EB}, "F6: $format: ... in a method: $_") for '\u009b', '\u007f', '\u202e';
 }
 
 # ---- callers with a JSON Web Token, clients on a Unix socket ------------------------------------

@@ -136,7 +136,12 @@ sub header_faults
 	{
 		my $value = $answer->{headers}{ lc $name };
 		my $wanted = $schema->resolve($response->{headers}{$name})->{schema};
-		if (!defined $value) { push @faults, "no header $name"; next; }
+		if (!defined $value)
+		{
+			my $required = $response->{headers}{$name}{required};
+			push @faults, "no header $name" unless defined $required && !$required;
+			next;
+		}
 		$value += 0 if $wanted->{type} eq 'integer' && $value =~ /\A\d+\z/;
 		push @faults, $schema->faults($wanted, $value, $name);
 	}
@@ -284,6 +289,20 @@ for my $operation (@operations)
 	fits($operation, ask($operation, body => $_), 400, "400: $operation->{id} of $_")
 	  for '', '{', '[]', '{"name":1,"description":1}';
 }
+
+# 415 for a content coding: its header says what is taken.
+for my $operation (grep { $_->{spec}{responses}{415} } @operations)
+{
+	my $coded = ask($operation, headers => ['Content-Encoding: gzip']);
+	fits($operation, $coded, 415, "C6: 415: $operation->{id}");
+	is($coded->{headers}{'accept-encoding'}, 'identity', 'C6: ... with Accept-Encoding');
+}
+
+# Every error above has been compared with the schema; what it must have of details is this.
+my $error_schema = $document->{components}{schemas}{errorSchema};
+is_deeply([ sort @{ $error_schema->{required} } ], [qw(details id message name)],
+	'D1: an error has details');
+is_deeply($error_schema->{properties}{details}{items}{required}, ['message'], 'D1: ... with a message');
 
 # The other kinds of 403.
 my $limited = ask($operations{createServiceAccountToken}, body => $json->encode(\%pat));

@@ -59,6 +59,7 @@ check_blanks(HeaderValue value)
 	memcpy(wide + 1, value.bytes, value.length);
 	wide[value.length + 1] = '\t';
 	MUST(header_is_json(around) == header_is_json(value));
+	MUST(header_is_identity(around) == header_is_identity(value));
 	MUST(!header_is_chunked(around));
 	free(wide);
 }
@@ -75,6 +76,25 @@ check_kinds(HeaderValue value)
 		MUST(trimmed.length >= strlen(json) && strncasecmp(trimmed.bytes, json, strlen(json)) == 0);
 }
 
+/* Of a list without codings only commas, blanks and one word are left. */
+static void
+check_identity(HeaderValue value)
+{
+	size_t i = 0;
+
+	while (i < value.length && header_is_identity(value))
+	{
+		if (value.bytes[i] == ',' || is_blank(value.bytes[i]))
+			i++;
+		else
+		{
+			MUST(value.length - i >= 8 && strncasecmp(value.bytes + i, "identity", 8) == 0);
+			i += 8;
+			MUST(i == value.length || value.bytes[i] == ',' || is_blank(value.bytes[i]));
+		}
+	}
+}
+
 /* RFC 9110, section 5.6.2: visible, and no delimiter. */
 static void
 check_name(HeaderValue name)
@@ -87,7 +107,7 @@ check_name(HeaderValue name)
 
 		token = token && c > ' ' && c < 0x7F && strchr("\"(),/:;<=>?@[\\]{}", c) == NULL;
 	}
-	MUST(header_name_is_token(name.bytes, name.length) == token);
+	MUST(header_is_token(name.bytes, name.length) == token);
 }
 
 int
@@ -100,6 +120,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_content_length(value);
 	check_blanks(value);
 	check_kinds(value);
+	check_identity(value);
 	check_name(value);
 	free(copy);
 	return 0;

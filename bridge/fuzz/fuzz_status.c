@@ -93,7 +93,7 @@ must_hold(const char **p, const char *before, const char *text)
 		MUST(unescaped(p) == (uint8_t) *text);
 }
 
-/* The JSON has three members, which stand for the very texts. */
+/* The JSON has three members that stand for the very texts, and the message in details. */
 static void
 check_error_body(const char *id, const char *name, const char *message)
 {
@@ -107,7 +107,8 @@ check_error_body(const char *id, const char *name, const char *message)
 	must_hold(&p, "{\"id\":\"", id);
 	must_hold(&p, "\",\"name\":\"", name);
 	must_hold(&p, "\",\"message\":\"", message);
-	MUST(strcmp(p, "\"}") == 0);
+	must_hold(&p, "\",\"details\":[{\"message\":\"", message);
+	MUST(strcmp(p, "\"}]}") == 0);
 	if (text_is_utf8(id, strlen(id)) && text_is_utf8(name, strlen(name)) &&
 		text_is_utf8(message, strlen(message)))
 		MUST(text_is_utf8(body, length));

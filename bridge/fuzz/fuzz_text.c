@@ -63,6 +63,66 @@ check_latin1(const char *text, size_t size)
 	free(utf8);
 }
 
+/* By another way than text.c's: Unicode's own words for what must not reach a terminal. */
+static bool
+is_control(int c)
+{
+	return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x61C || c == 0xFEFF || c == 0x200B ||
+		   (c >= 0x200E && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
+		   (c >= 0x2066 && c <= 0x2069);
+}
+
+static bool
+starts_escape(const char *text, size_t left)
+{
+	return left >= 6 && text[0] == '\\' && text[1] == 'u';
+}
+
+/*
+ * What is shown is UTF-8 without anything that a terminal acts on; between quotes no quote
+ * stands alone; and what fits into less room is the beginning of it.
+ */
+static void
+check_escape(const char *text, size_t size, TextEscape how)
+{
+	char *shown = malloc(6 * size + (size == 0));
+	size_t length = text_escape(shown, 6 * size, text, size, how);
+	size_t room = size > 0 ? (size_t) (uint8_t) text[0] : 0;
+	char *less = malloc(room + (room == 0));
+	size_t fitting = text_escape(less, room, text, size, how);
+
+	MUST(length >= size);
+	MUST(text_is_utf8(shown, length));
+	for (size_t i = 0, step; i < length; i += step)
+	{
+		MUST(!is_control(character((uint8_t *) shown + i, length - i, &step)));
+		MUST(how != TEXT_QUOTED || shown[i] != '"');
+		if (how == TEXT_QUOTED && shown[i] == '\\')
+		{
+			MUST(length - i >= 2 && (starts_escape(shown + i, length - i) ||
+									 strchr("\"\\bfnrt", shown[i + 1]) != NULL));
+			step = shown[i + 1] == 'u' ? 6 : 2;
+		}
+	}
+	MUST(fitting <= room && fitting <= length && memcmp(less, shown, fitting) == 0);
+	MUST(fitting == length || room - fitting < 12);
+	MUST(text_is_utf8(less, fitting));
+	free(less);
+	free(shown);
+}
+
+/* What is cut is a beginning, of whole characters if the text is of such. */
+static void
+check_cut(const char *text, size_t size)
+{
+	size_t max = size / 2;
+	size_t whole = text_whole_length(text, size, max);
+
+	MUST(whole <= max && max - whole <= 3 && text_whole_length(text, max, max) == max);
+	if (text_is_utf8(text, size))
+		MUST(text_is_utf8(text, whole));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -80,6 +140,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(text_has_nul(text, size) == nul);
 	check_halves(text, size);
 	check_latin1(text, size);
+	check_escape(text, size, TEXT_QUOTED);
+	check_escape(text, size, TEXT_PLAIN);
+	check_cut(text, size);
 	free(text);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
  * header_test.c
- *		Content-Type, Transfer-Encoding and Content-Length, well and badly formed.
+ *		Content-Type, Content-Encoding, Transfer-Encoding and Content-Length, well and badly formed.
  */
 #include "header.h"
 
@@ -70,6 +70,27 @@ knows_chunked_alone(void)
 	CHECK(!header_is_chunked(value("")));
 }
 
+/* C6: every content coding but identity. */
+static void
+knows_identity(void)
+{
+	CHECK(header_is_identity(value("identity")));
+	CHECK(header_is_identity(value("Identity")));
+	CHECK(header_is_identity(value(" identity\t, IDENTITY ")));
+	CHECK(header_is_identity(value("")));
+	CHECK(header_is_identity(value(" ,\t,")));
+	CHECK(!header_is_identity(value("gzip")));
+	CHECK(!header_is_identity(value("identity, gzip")));
+	CHECK(!header_is_identity(value("gzip,identity")));
+	CHECK(!header_is_identity(value(",x-gzip")));
+	CHECK(!header_is_identity(value("identity;q=1")));
+	CHECK(!header_is_identity(value("identity gzip")));
+	CHECK(!header_is_identity(value("identit")));
+	CHECK(!header_is_identity(value("\"identity\"")));
+	CHECK(!header_is_identity(value("\xa0identity")));
+	CHECK(header_is_identity((HeaderValue){"identity,gzip", strlen("identity,")}));
+}
+
 static bool
 length_is(const char *text, unsigned long long wanted)
 {
@@ -115,7 +136,7 @@ compares_bytes(void)
 static bool
 token(const char *text)
 {
-	return header_name_is_token(text, strlen(text));
+	return header_is_token(text, strlen(text));
 }
 
 static void
@@ -131,7 +152,9 @@ knows_names(void)
 	CHECK(!token("a\"b"));
 	CHECK(!token("caf\xc3\xa9"));
 	CHECK(!token("a\x7f"));
-	CHECK(!header_name_is_token("a\0b", 3));
+	CHECK(!token("\rGET")); /* F9: a method */
+	CHECK(!token("GE\x01T"));
+	CHECK(!header_is_token("a\0b", 3));
 }
 
 void
@@ -140,6 +163,7 @@ test_header_suite(void)
 	knows_json();
 	refuses_other_types();
 	reads_only_the_length_it_is_given();
+	knows_identity();
 	knows_chunked_alone();
 	reads_content_length();
 	compares_bytes();

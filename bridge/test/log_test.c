@@ -15,7 +15,7 @@
 #include "suites.h"
 #include "test.h"
 
-#define FILE_TEXT_MAX 8192
+#define FILE_TEXT_MAX 65536
 
 static char directory[] = "/tmp/pat-log-test.XXXXXX";
 static char path[64];
@@ -127,6 +127,70 @@ has_room_for_the_longest(void)
 	CHECK(strstr(last_line(), ",\"token_id\":-2147483648}") != NULL);
 }
 
+/* F6: no field and no message brings a terminal to do anything, in either format. */
+static void
+shows_what_came_from_outside(void)
+{
+	static const char raw[] = "/\x9b"
+							  "2J\xc2\x9b\x7f\xe2\x80\xae\x1b[m\n\"";
+	LogRequest request = full_request();
+
+	request.route = NULL;
+	request.method = request.path = request.client = request.name = raw;
+	log_setup(LOG_TEXT, LOG_INFO);
+	log_request(LOG_INFO, &request);
+	CHECK(strstr(last_line(), " path=\"/\\u009b2J\\u009b\\u007f\\u202e\\u001b[m\\n\\\"\"") != NULL);
+	CHECK(strpbrk(last_line(), "\x9b\xc2\x7f\xe2\x1b\n") == NULL);
+	log_event(LOG_NOTICE, "the server said: %s", raw);
+	CHECK_TEXT(last_line(), " notice the server said: /\\u009b2J\\u009b\\u007f\\u202e\\u001b[m \"");
+	log_setup(LOG_JSON, LOG_INFO);
+	log_request(LOG_INFO, &request);
+	CHECK(strstr(last_line(), ",\"path\":\"/\\u009b2J\\u009b\\u007f\\u202e\\u001b[m\\n\\\"\",") !=
+		  NULL);
+	CHECK(strpbrk(last_line(), "\x9b\xc2\x7f\xe2\x1b\n") == NULL);
+	log_event(LOG_NOTICE, "the server said: %s", raw);
+	CHECK_TEXT(last_line(), "\",\"level\":\"notice\",\"message\":\"the server said: "
+							"/\\u009b2J\\u009b\\u007f\\u202e\\u001b[m \\\"\"}");
+}
+
+/* F6: a message that is cut ends with a whole character, at any length. */
+static void
+cuts_between_characters(void)
+{
+	char text[LOG_LINE_MAX + 8];
+
+	for (size_t start = 0; start < 4; start++)
+	{
+		memset(text, 'a', start);
+		for (size_t i = start; i < sizeof(text) - 4; i += 3)
+			memcpy(text + i, "\xe4\xb8\xad", 4);
+		log_setup(LOG_TEXT, LOG_NOTICE);
+		log_event(LOG_NOTICE, "%s", text);
+		CHECK(strlen(last_line()) > 1000 && strchr(last_line(), '\\') == NULL);
+	}
+}
+
+/* F6: what grows when it is escaped fills a line, and no more; the line is complete. */
+static void
+fits_whatever_is_escaped(void)
+{
+	char text[LOG_LINE_MAX];
+
+	for (size_t length = 300; length < 1900; length += 7)
+	{
+		memset(text, length % 2 == 0 ? 1 : '"', length);
+		text[length] = '\0';
+		log_setup(LOG_TEXT, LOG_NOTICE);
+		log_event(LOG_NOTICE, "%s", text);
+		CHECK(strlen(content(path)) > 0 && strlen(last_line()) < LOG_LINE_MAX - 24);
+		log_setup(LOG_JSON, LOG_NOTICE);
+		log_event(LOG_NOTICE, "%s", text);
+		CHECK(strlen(last_line()) < LOG_LINE_MAX - 24);
+		CHECK_TEXT(last_line() + strlen(last_line()) - 2, "\"}");
+		CHECK(truncate(path, 0) == 0);
+	}
+}
+
 static void
 follows_the_name(void)
 {
@@ -176,6 +240,9 @@ test_log_suite(void)
 	says_all_of_a_request();
 	leaves_out_what_is_not_known();
 	has_room_for_the_longest();
+	shows_what_came_from_outside();
+	cuts_between_characters();
+	fits_whatever_is_escaped();
 	follows_the_name();
 	keeps_the_file_it_has();
 	log_close();

@@ -107,6 +107,88 @@ turns_utf8_into_ascii(void)
 	check_ascii("a\xff\xe2", true, "a\x1A\x1A");
 }
 
+static const char *
+shown(const char *text, size_t length, TextEscape how)
+{
+	static char room[1024];
+
+	room[text_escape(room, sizeof(room) - 1, text, length, how)] = '\0';
+	return room;
+}
+
+#define QUOTED(text) shown(text, sizeof(text) - 1, TEXT_QUOTED)
+#define PLAIN(text)  shown(text, sizeof(text) - 1, TEXT_PLAIN)
+
+/* F6: what a terminal would act on is shown instead. */
+static void
+shows_control_characters(void)
+{
+	CHECK_TEXT(QUOTED("a b~"), "a b~");
+	CHECK_TEXT(QUOTED("\0\x1b[2J\x1f"), "\\u0000\\u001b[2J\\u001f");
+	CHECK_TEXT(QUOTED("\"\\\b\f\n\r\t"), "\\\"\\\\\\b\\f\\n\\r\\t");
+	CHECK_TEXT(PLAIN("\"\\\n"), "\"\\\\u000a");
+	CHECK_TEXT(QUOTED("\x7f"), "\\u007f");
+	CHECK_TEXT(QUOTED("\xc2\x80\xc2\x9b\xc2\x9f"), "\\u0080\\u009b\\u009f");
+	CHECK_TEXT(PLAIN("\xc2\x9b"
+					 "2J"),
+			   "\\u009b2J");
+	CHECK_TEXT(QUOTED("\xc2\xa0"), "\xc2\xa0");
+}
+
+/* F6: what changes the order of other text, ends lines, or is not seen. */
+static void
+shows_invisible_characters(void)
+{
+	CHECK_TEXT(QUOTED("\xe2\x80\xae"
+					  "x"),
+			   "\\u202ex");
+	CHECK_TEXT(QUOTED("\xe2\x80\xaa\xe2\x81\xa6\xe2\x81\xa9"), "\\u202a\\u2066\\u2069");
+	CHECK_TEXT(QUOTED("\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c"), "\\u200e\\u200f\\u061c");
+	CHECK_TEXT(QUOTED("\xe2\x80\xa8\xe2\x80\xa9"), "\\u2028\\u2029");
+	CHECK_TEXT(QUOTED("\xe2\x80\x8b\xef\xbb\xbf\xc2\xad"), "\\u200b\\ufeff\\u00ad");
+	CHECK_TEXT(QUOTED("\xf3\xa0\x80\x81"), "\\udb40\\udc01");
+	CHECK_TEXT(QUOTED("\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80\xe2\x80\xa7\xe2\x80\xaf"),
+			   "\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80\xe2\x80\xa7\xe2\x80\xaf");
+}
+
+/* F6: bytes that are no UTF-8, one by one; what stands between them stays. */
+static void
+shows_bytes_that_are_not_utf8(void)
+{
+	CHECK_TEXT(QUOTED("\x9b"
+					  "2J"),
+			   "\\u009b2J");
+	CHECK_TEXT(QUOTED("\xff\xc3\xa9\xfe"), "\\u00ff\xc3\xa9\\u00fe");
+	CHECK_TEXT(QUOTED("\xc0\x80"), "\\u00c0\\u0080");
+	CHECK_TEXT(QUOTED("\xed\xa0\x80"), "\\u00ed\\u00a0\\u0080");
+	CHECK_TEXT(QUOTED("\xe2\x80"), "\\u00e2\\u0080");
+	CHECK_TEXT(QUOTED("\xc2"), "\\u00c2");
+}
+
+/* F6: neither an escape nor a character is cut. */
+static void
+shows_what_fits(void)
+{
+	char room[8] = "";
+
+	CHECK_NUMBER(text_escape(room, 5, "\x01", 1, TEXT_QUOTED), 0);
+	CHECK_NUMBER(text_escape(room, 6, "\x01", 1, TEXT_QUOTED), 6);
+	CHECK_NUMBER(text_escape(room, 7,
+							 "a\x01"
+							 "b",
+							 3, TEXT_QUOTED),
+				 7);
+	CHECK_NUMBER(text_escape(room, 3, "ab\xc3\xa9", 4, TEXT_QUOTED), 2);
+	CHECK_NUMBER(text_escape(room, 1, "\n", 1, TEXT_QUOTED), 0);
+	CHECK_NUMBER(text_escape(room, 0, "a", 1, TEXT_QUOTED), 0);
+	CHECK_NUMBER(text_whole_length("ab\xc3\xa9", 4, 3), 2);
+	CHECK_NUMBER(text_whole_length("ab\xc3\xa9", 4, 4), 4);
+	CHECK_NUMBER(text_whole_length("\xf0\x9f\x98\x80", 4, 3), 0);
+	CHECK_NUMBER(text_whole_length("\x80\x80\x80\x80\x80", 5, 4), 4);
+	CHECK_NUMBER(text_whole_length("abc", 3, 2), 2);
+	CHECK_NUMBER(text_whole_length("abc", 3, 0), 0);
+}
+
 void
 test_text_suite(void)
 {
@@ -115,4 +197,8 @@ test_text_suite(void)
 	refuses_what_is_not_utf8();
 	minds_the_length();
 	turns_latin1_into_utf8();
+	shows_control_characters();
+	shows_invisible_characters();
+	shows_bytes_that_are_not_utf8();
+	shows_what_fits();
 }

@@ -15,6 +15,7 @@ main(void)
 	test_hosts_suite();
 	test_raw_head_suite();
 	test_route_suite();
+	test_target_suite();
 	test_status_suite();
 	test_session_suite();
 	test_error_body_suite();

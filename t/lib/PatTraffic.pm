@@ -77,7 +77,7 @@ sub check
 	my $fault;
 	$self->{refused}++ unless $of_database{$status};
 	if (!defined $error) { $fault = "a valid request was answered $status"; }
-	elsif ($body !~ /\A\{"id":"($uuid)","name":"\Q$error\E","message":"[^"\\]+(?:\\"[^"\\]*)*"\}\z/)
+	elsif ($body !~ /\A\{"id":"($uuid)","name":"\Q$error\E","message":("[^"\\]+(?:\\"[^"\\]*)*"),"details":\[\{"message":\g{-1}\}\]\}\z/)
 	{
 		$fault = "the body of $status";
 	}

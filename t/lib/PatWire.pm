@@ -252,9 +252,9 @@ sub body_faults
 	return ("body is no JSON object: $body") unless ref $parsed eq 'HASH';
 
 	my @faults;
-	push @faults, "not id, name, message: $body"
-	  unless $body =~ /\A\{"id":"$uuid","name":"[A-Za-z]+","message":".+"\}\z/s
-	  && keys %$parsed == 3;
+	push @faults, "not id, name, message, details: $body"
+	  unless $body =~ /\A\{"id":"$uuid","name":"[A-Za-z]+","message":(".+"),"details":\[\{"message":\1\}\]\}\z/s
+	  && keys %$parsed == 4;
 	push @faults, 'the id is not that of X-Request-Id'
 	  unless ($parsed->{id} || '') eq ($answer->{headers}{'x-request-id'} || '-');
 	push @faults, "name of $body" unless ($parsed->{name} || '') eq $error;
