@@ -20,8 +20,8 @@
 
 /* A function whose body is the guard alone. */
 #define GUARDED        "pat_check_schema"
-#define NAME_IS_BEHIND "to_regclass('"
-#define NAME_IS_BEFORE ".pat_account')"
+#define NAME_IS_BEHIND "IF to_regnamespace('"
+#define NAME_IS_BEFORE "')"
 
 static Oid in_order = InvalidOid;
 static bool callback_registered = false;
@@ -86,9 +86,7 @@ pat_check_own_schema(Oid schema)
 	name = name_in(body_of_guarded(schema));
 	if (wanted == NULL || name == NULL || strcmp(name, wanted) != 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("the schema of extension \"pat\" was renamed: its functions are "
-							   "bound to \"%s\"",
-							   name == NULL ? "" : name),
+						errmsg("the schema of extension \"pat\" was renamed"),
 						errhint("Enable the event trigger pat_follow_rename, and rename the "
 								"schema once more."),
 						errhidestmt(true), errhidecontext(true)));

@@ -50,9 +50,9 @@ WHERE e.extname = 'pat';
 SELECT function FROM member
 WHERE language <> 'c' AND prosrc ~ '\mpublic\M'
   AND (language <> 'plpgsql'
-       OR prosrc !~ '^\s*(#variable_conflict use_column\s+)?(DECLARE\n(?:(?!BEGIN).)*)?BEGIN\n    IF NOT EXISTS [(]SELECT FROM pg_extension e JOIN pg_class c ON c.relnamespace = e.extnamespace WHERE e.extname = ''pat'' AND c.oid = to_regclass[(]''public.pat_account''[)][)] THEN\n'
+       OR prosrc !~ '^\s*(#variable_conflict use_column\s+)?(DECLARE\n(?:(?!BEGIN).)*)?BEGIN\n    IF to_regnamespace[(]''public''[)] IS DISTINCT FROM [(]SELECT e.extnamespace FROM pg_extension e WHERE e.extname = ''pat''[)] THEN\n'
        OR substring(prosrc FROM '^(.*?)\mBEGIN\n') ~ 'public\.(?!pat_import_line\[\];)');
-SELECT count(*) > 40 AS guarded FROM member WHERE prosrc ~ 'to_regclass[(]''public.pat_account''[)]';
+SELECT count(*) > 40 AS guarded FROM member WHERE prosrc ~ 'IF to_regnamespace[(]''public''[)]';
 SELECT evtname, evtevent, evtenabled, evttags FROM pg_event_trigger WHERE evtname LIKE 'pat%';
 
 -- C1: what a backslash means depends on a setting, so none is in a body, a comment or an expression

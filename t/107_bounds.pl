@@ -112,7 +112,7 @@ $node->safe_psql('postgres', <<~"SQL");
 	ALTER DOMAIN pat_time DROP CONSTRAINT pat_time_check;
 	ALTER TABLE pat_token ALTER description DROP NOT NULL, ALTER created_at DROP NOT NULL,
 		ALTER secret_hash DROP NOT NULL, ALTER account_id DROP NOT NULL,
-		DROP CONSTRAINT pat_token_description_check, DROP CONSTRAINT pat_token_secret_hash_check,
+		DROP CONSTRAINT pat_token_description_check, DROP CONSTRAINT pat_token_secret_hash_check, DROP CONSTRAINT pat_token_id_check,
 		DROP CONSTRAINT pat_token_account_id_description_key;
 	INSERT INTO pat_token (id, account_id, description, secret_hash, secret_sealed, created_at, expires_at, seen_at)
 		VALUES (900001, $odd, NULL, NULL, NULL, NULL, NULL, NULL), (900002, NULL, NULL, NULL, NULL, NULL, NULL, NULL),

@@ -16,7 +16,7 @@ my $databases = 0;
 
 # What is installed, in a form that does not depend on the session that reads it.
 my $catalog = <<'SQL';
-SELECT p.proname, md5(replace(p.prosrc, '"auth".', 'auth.')), replace(array_to_string(p.proconfig, '; '), '"', ''),
+SELECT p.proname, md5(replace(p.prosrc, '"auth"', 'auth')), replace(array_to_string(p.proconfig, '; '), '"', ''),
     p.provolatile, p.proparallel, p.prosecdef, pg_get_function_arguments(p.oid)
 FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
     JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pat'

@@ -200,11 +200,12 @@ AS $$
 DECLARE
     home    text;
     member  record;
+    body    text;
     is_next boolean := false;
 BEGIN
     SELECT e.extnamespace::regnamespace::text INTO home FROM pg_extension e WHERE e.extname = 'pat';
     FOR member IN
-        SELECT p.oid, p.prosrc, substring(p.prosrc FROM 'to_regclass[(]''(.*?)[.]pat_account''[)]') AS bound_to
+        SELECT p.oid, p.prosrc, substring(p.prosrc FROM 'IF to_regnamespace[(]''([^'']+)''[)]') AS bound_to
         FROM pg_depend d
             JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
             JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
@@ -221,8 +222,9 @@ BEGIN
             EXECUTE format('LOCK TABLE %s.pat_account, %s.pat_token IN ACCESS EXCLUSIVE MODE', home, home);
             is_next := true;
         END IF;
-        EXECUTE replace(pg_get_functiondef(member.oid), member.prosrc,
-                        replace(member.prosrc, member.bound_to || '.pat_', home || '.pat_'));
+        body := replace(member.prosrc, member.bound_to || '.pat_', home || '.pat_');
+        body := replace(body, format('IF to_regnamespace(''%s'')', member.bound_to), format('IF to_regnamespace(''%s'')', home));
+        EXECUTE replace(pg_get_functiondef(member.oid), member.prosrc, body);
     END LOOP;
 END
 $$;

@@ -34,10 +34,12 @@ COMMENT ON FUNCTION pat_record(text, integer, integer, jsonb) IS
 'Writes an event of the audit trail: what happened, by which account and with which token (NULL = the owner, in SQL), and sets the token''s seen_at. The last act of a change. Owner only.';
 
 CREATE FUNCTION pat_time_text(value timestamptz) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+BEGIN
+    RETURN to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+END
 $$;
 REVOKE ALL ON FUNCTION pat_time_text(timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION pat_time_text(timestamptz) IS
