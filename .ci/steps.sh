@@ -107,7 +107,7 @@ show_failure() {
 	say "---- $step: what failed"
 	case $step in
 	# Of TAP: a failed test with what it says, and all that is no TAP (a test that died).
-	tap | sanitize | soak) perl -ne '$_ =~ /^not ok/ ? ($show = 30) : /^(?:#|$)/ || ($show = 0);
+	tap | sanitize | soak | stress) perl -ne '$_ =~ /^not ok/ ? ($show = 30) : /^(?:#|$)/ || ($show = 0);
 		print if $show-- > 0 || !/^(?:$|#|ok |\d+\.\.\d+|\[|ok$|echo |\S*(?:cc|clang)\S* )/' "$log" |
 		tail -n 200 ;;
 	style | rooms | doors | docs) perl -ne '$_ =~ /^not ok/ ? ($show = 5) : /^#/ || ($show = 0);
