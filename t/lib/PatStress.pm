@@ -19,6 +19,8 @@ use PatTest;
 
 use constant FAULTS_SHOWN => 20;
 
+my $last_statement = '';
+
 # new(CLASS, NODE, DATABASE, USER): USER is the node's own if left out.
 sub new
 {
@@ -41,7 +43,7 @@ sub ask
 	my $from = $self->{from};
 	my %answer = (rows => []);
 
-	$self->{sql} = $sql;
+	$last_statement = $sql;
 	print { $self->{to} } "$sql;\n\\echo '$mark'\n";
 	$self->{to}->flush;
 	while (defined(my $line = <$from>))
@@ -81,16 +83,21 @@ sub beside
 	}
 	my %report = (count => {}, faults => []);
 	srand $$;
-	# The parent's END blocks and the node are not ours to run and to stop.
-	eval {
-		local $SIG{ALRM} = sub { die "$name: not over in time\n" };
-		local $SIG{PIPE} = 'IGNORE';
-		alarm $seconds;
-		$code->(\%report);
-		alarm 0;
-		1;
-	} or fault(\%report, $@);
-	write_report("$directory/report.$$", \%report);
+	local $SIG{PIPE} = 'IGNORE';
+	local $SIG{ALRM} = sub {
+		fault(\%report, "not over in time; last: $last_statement\n");
+		leave(\%report);
+	};
+	alarm $seconds;
+	eval { $code->(\%report); 1 } or fault(\%report, $@);
+	return leave(\%report);
+}
+
+# The parent's END blocks and the node are not the child's to run and to stop.
+sub leave
+{
+	my ($report) = @_;
+	write_report("$directory/report.$$", $report);
 	return POSIX::_exit(0);
 }
 
