@@ -112,7 +112,8 @@ show_failure() {
 		tail -n 200 ;;
 	style | rooms | doors | docs) perl -ne '$_ =~ /^not ok/ ? ($show = 5) : /^#/ || ($show = 0);
 		print if $show-- > 0' "$log" | head -n 150 ;;
-	*) tail -n 60 "$log" ;;
+	# Not the command lines of a compiler, one of which may be longer than what it found.
+	*) grep -vE '^(/\S+/)?(cc|gcc|clang)\S* ' "$log" | tail -n 60 ;;
 	esac
 	# Perl's last words go to the log of the test.
 	sed -n 's/^t\/\(\S*\/\)*\(\S*\)\.pl .*(Wstat.*/tmp_check\/log\/regress_log_\2/p' "$log" | while read -r file; do
