@@ -16,6 +16,7 @@ main(void)
 	test_raw_head_suite();
 	test_route_suite();
 	test_status_suite();
+	test_refusal_suite();
 	test_session_suite();
 	test_error_body_suite();
 	test_uuid_suite();
