@@ -143,6 +143,8 @@ case_of_end(LaneEnd end, bool write)
 			return STATUS_OUTCOME_UNKNOWN;
 		case LANE_FULL:
 			return STATUS_QUEUE_FULL;
+		case LANE_UNREAD:
+			return STATUS_MEMORY_FULL;
 		case LANE_STOPPED:
 			return STATUS_STOPPING;
 		case LANE_LEFT:
@@ -232,6 +234,15 @@ submit(Request *request)
 		request_refuse(request, case_of_end(refusal, is_write(request)));
 }
 
+static void
+tell_readiness(Request *request, bool ready)
+{
+	if (ready)
+		request->outcome = OUTCOME_READY;
+	else
+		request_refuse(request, STATUS_DATABASE_AWAY);
+}
+
 /* The request is complete: answer it here, or let the database do so. */
 static void
 dispatch(Request *request)
@@ -242,10 +253,12 @@ dispatch(Request *request)
 			request->outcome = OUTCOME_HEALTHY;
 			break;
 		case ROUTE_READY:
-			if (lane_is_up(request->http->settings.read))
-				request->outcome = OUTCOME_READY;
-			else
-				request_refuse(request, STATUS_DATABASE_AWAY);
+			tell_readiness(request, lane_is_up(request->http->settings.read) &&
+										!lane_is_refused(request->http->settings.write));
+			break;
+		case ROUTE_READY_WRITE:
+			tell_readiness(request, lane_is_up(request->http->settings.read) &&
+										lane_is_up(request->http->settings.write));
 			break;
 		case ROUTE_METRICS:
 			request->outcome = OUTCOME_METRICS;

@@ -48,6 +48,9 @@ static const StatusError cases[STATUS_CASES] = {
 							  "The database is not available at the moment. Try again shortly."},
 	[STATUS_QUEUE_FULL] = {503, UNAVAILABLE,
 						   "Too many requests are waiting already. Try again shortly."},
+	[STATUS_MEMORY_FULL] = {503, UNAVAILABLE,
+							"Too many answers wait for their clients to read them. Try again "
+							"shortly."},
 	[STATUS_STOPPING] = {503, UNAVAILABLE, "The server is shutting down."},
 	[STATUS_OUTCOME_UNKNOWN] = {503, UNAVAILABLE,
 								"The connection to the database was lost during the change, which "
