@@ -33,8 +33,12 @@
  */
 #define IDLE_RUN_US (10 * CLOCK_US_PER_MS)
 
-/* Runs without a call into the bridge, before one in vain is followed by a pause: a large head. */
-#define VAIN_RUNS 32
+/*
+ * Runs that call nothing of the bridge may take so long together: a large head is read in
+ * several.  After that each is followed by a pause, so many times as long as it took and more.
+ */
+#define VAIN_MOST_US (2 * CLOCK_US_PER_MS)
+#define VAIN_SHARE   20
 
 /* Between two attempts to start the daemon again. */
 #define RESTART_PAUSE_US CLOCK_US_PER_S
@@ -56,7 +60,7 @@ on_ready(void *owner, uint32_t events)
 
 	(void) events;
 	http->pending = true;
-	http->vain = 0;
+	http->vain_us = 0;
 	if (http->draining)
 		http->last_sign = clock_us();
 }
@@ -291,9 +295,11 @@ pause_us(const Http *http)
 {
 	if (http->progress)
 		return 0;
+	if (http->vain_us > VAIN_MOST_US)
+		return IDLE_RUN_US + VAIN_SHARE * http->vain_last_us;
 	if (http->held > 0)
 		return HELD_RUN_US;
-	return http->settings.tls || http->vain > VAIN_RUNS ? IDLE_RUN_US : 0;
+	return http->settings.tls ? IDLE_RUN_US : 0;
 }
 
 /* When libmicrohttpd is to run next, by the clock. */
@@ -309,6 +315,16 @@ next_run(Http *http)
 	return http->now + timeout_ms * CLOCK_US_PER_MS;
 }
 
+static void
+note_vain_run(Http *http)
+{
+	int64_t now = clock_us();
+
+	http->vain_last_us = now - http->now;
+	http->vain_us = http->progress ? 0 : http->vain_us + http->vain_last_us;
+	http->now = now;
+}
+
 /* What has become possible is done at once, not in the next turn. */
 static void
 run_daemon(Http *http)
@@ -321,7 +337,7 @@ run_daemon(Http *http)
 		http->last_run = http->now;
 		MHD_run(http->daemon);
 		http->progress |= tls_moved() != moved;
-		http->vain = http->progress ? 0 : http->vain + 1;
+		note_vain_run(http);
 	}
 }
 

@@ -46,7 +46,8 @@ struct Http
 	unsigned spare_count;
 	bool pending;     /* libmicrohttpd has something to do */
 	bool progress;    /* it has done something but ask for data and answers */
-	unsigned vain;    /* runs in a row, since the last event, in which it has not */
+	int64_t vain_us;  /* how long the runs took, since the last event, in which it has not */
+	int64_t vain_last_us;
 	unsigned held;    /* requests in REQUEST_HELD */
 	int64_t last_run; /* of it */
 	bool draining;
