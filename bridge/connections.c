@@ -35,8 +35,8 @@ const ConnectionRule connection_rules[CONNECTION_PHASES] = {
 
 /* In the order in which connections are done without. */
 static const ConnectionPhase evicted_first[] = {CONNECTION_LINGERS, CONNECTION_RESTS,
-												CONNECTION_IDLE,	CONNECTION_SENDS,
-												CONNECTION_CHUNKS,	CONNECTION_TAKES};
+												CONNECTION_IDLE,    CONNECTION_SENDS,
+												CONNECTION_CHUNKS,  CONNECTION_TAKES};
 
 void
 connections_init(Connections *all, int64_t rest_us, const int64_t bounds_us[CONNECTION_BOUNDS])

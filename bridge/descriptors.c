@@ -18,7 +18,7 @@
 /* Standard input and output, the log. */
 #define OF_PROCESS 4
 
-/* The loop's epoll set and the worker's wakeup; for each HTTP side, of which there may be three, one. */
+/* The loop's epoll set, the worker's wakeup, and one for each of three HTTP sides. */
 #define OF_WORKER 5
 
 /* For what is short-lived: cancelling a query, looking up a name, a closed client that lingers. */

@@ -2,9 +2,9 @@
  * http.c
  *		Runs a worker's libmicrohttpd daemon: its events, its start and its stop.
  *
- * Owns the daemon; its connections are clients.c's.  The daemon has no thread and no listening socket of its
- * own: connections are accepted by the worker and handed in, and the daemon's
- * epoll descriptor is watched by the worker's loop.  (Its internal epoll
+ * Owns the daemon; its connections are clients.c's.  The daemon has no thread and no
+ * listening socket of its own: connections are accepted by the worker and handed in, and
+ * the daemon's epoll descriptor is watched by the worker's loop.  (Its internal epoll
  * thread can hang when exactly 128 events are ready.)
  */
 #include "http.h"
@@ -203,8 +203,10 @@ restart_daemon(Http *http)
 		return;
 	if (http->daemon != NULL)
 	{
-		log_event(LOG_ERROR, "libmicrohttpd does not close a connection: all %u of this worker's "
-				  "listeners are closed", http->settings.share->connections);
+		log_event(LOG_ERROR,
+				  "libmicrohttpd does not close a connection: all %u of this worker's "
+				  "listeners are closed",
+				  http->settings.share->connections);
 		counter_add(&http->counters->restarts, 1);
 		clients_resume_all(http);
 	}
@@ -363,8 +365,8 @@ http_next_due(Http *http)
 
 	if (http->daemon == NULL)
 		return http->restart_due;
-	return clock_earlier(due, clock_earlier(connections_next_due(&http->connections),
-											next_run(http)));
+	return clock_earlier(due,
+						 clock_earlier(connections_next_due(&http->connections), next_run(http)));
 }
 
 const char *

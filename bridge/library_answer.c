@@ -79,7 +79,8 @@ MHD_queue_response(struct MHD_Connection *connection, unsigned status,
 	}
 	ours = client != NULL ? reply_for_library(client->http, connection, status) : NULL;
 	if (ours != NULL && client->request != NULL)
-		request_become(client->request, REQUEST_ANSWERED); /* in the middle of its body: counted, and logged */
+		request_become(client->request,
+					   REQUEST_ANSWERED); /* in the middle of its body: counted, and logged */
 	if (ours == NULL)
 		return library_function(connection, status, response);
 	result = library_function(connection, status, ours);

@@ -46,21 +46,21 @@
  * (request.c).
  */
 #if MHD_VERSION < 0x01000000
-#define MHD_SERIES         "before 1.0"
-#define MHD_HIDES_BYTES    true
-#define MHD_ANSWERS_TWICE  true
-#define MHD_LOSES_ON_QUERY true
-#define MHD_LENIENT_CHUNKS true
+#define MHD_SERIES           "before 1.0"
+#define MHD_HIDES_BYTES      true
+#define MHD_ANSWERS_TWICE    true
+#define MHD_LOSES_ON_QUERY   true
+#define MHD_LENIENT_CHUNKS   true
 #define MHD_STALLS_ON_CHUNKS true
-#define MHD_LOSES_ON_EXPECT true
+#define MHD_LOSES_ON_EXPECT  true
 #else
-#define MHD_SERIES         "from 1.0 on"
-#define MHD_HIDES_BYTES    false
-#define MHD_ANSWERS_TWICE  false
-#define MHD_LOSES_ON_QUERY false
-#define MHD_LENIENT_CHUNKS false
+#define MHD_SERIES           "from 1.0 on"
+#define MHD_HIDES_BYTES      false
+#define MHD_ANSWERS_TWICE    false
+#define MHD_LOSES_ON_QUERY   false
+#define MHD_LENIENT_CHUNKS   false
 #define MHD_STALLS_ON_CHUNKS false
-#define MHD_LOSES_ON_EXPECT false
+#define MHD_LOSES_ON_EXPECT  false
 #endif
 
 /*

@@ -44,9 +44,9 @@ struct Http
 	UuidSource uuids;
 	struct Request *spares; /* requests that have ended, for the next ones */
 	unsigned spare_count;
-	bool pending;     /* libmicrohttpd has something to do */
-	bool progress;    /* it has done something but ask for data and answers */
-	int64_t vain_us;  /* how long the runs took, since the last event, in which it has not */
+	bool pending;    /* libmicrohttpd has something to do */
+	bool progress;   /* it has done something but ask for data and answers */
+	int64_t vain_us; /* how long the runs took, since the last event, in which it has not */
 	int64_t vain_last_us;
 	unsigned held;    /* requests in REQUEST_HELD */
 	int64_t last_run; /* of it */
