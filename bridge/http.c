@@ -264,6 +264,11 @@ http_adopt(Http *http, int fd, const struct sockaddr *addr, socklen_t size)
 	PeerKey peer = peers != NULL ? peers_key(addr, size) : 0;
 
 	http->now = clock_us();
+	if (http->daemon == NULL)
+	{
+		close(fd); /* it is being started again, and the sockets are about to close */
+		return;
+	}
 	if (!peers_enter(peers, peer))
 	{
 		refuse_connection(http, fd);
