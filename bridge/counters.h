@@ -64,6 +64,7 @@ typedef struct HttpCounters
 	Counter connections; /* gauge */
 	Counter requests;    /* gauge: begun and not completely answered */
 	Counter accepted;
+	Counter restarts; /* of the library, to be rid of a connection */
 } HttpCounters;
 
 typedef enum CountersSide

@@ -55,7 +55,7 @@ struct LaneJob
 	bool (*left)(const LaneJob *job);
 
 	/* the lane's own; the times may be read in done */
-	int64_t sent;             /* the last time, or 0 */
+	int64_t sent;             /* the last time, or 0: it waits in the queue, to be sent again */
 	int64_t ended;            /* or 0 */
 	LaneJob **slot;           /* place among those in flight, or NULL */
 	LaneJob *prev, *next;     /* neighbours in the queue, or in the slot */

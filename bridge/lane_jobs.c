@@ -158,6 +158,7 @@ static void
 queue_again(Lane *lane, LaneJob *job)
 {
 	lane_slot_remove(job);
+	job->sent = 0; /* not in effect */
 	lane_queue_prepend(lane, job);
 }
 

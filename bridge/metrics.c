@@ -87,6 +87,8 @@ static const Family side_families[] = {
 	 0},
 	{"pat_bridge_client_connections_accepted_total", "counter", "Connections of clients taken.",
 	 SIDE(accepted), 0},
+	{"pat_bridge_http_library_restarts_total", "counter",
+	 "Times that libmicrohttpd was started again to end a connection.", SIDE(restarts), 0},
 };
 
 static void add(Text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));

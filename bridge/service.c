@@ -13,12 +13,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "counters.h"
+#include "descriptors.h"
 #include "listen.h"
 #include "log.h"
 #include "peers.h"
@@ -45,19 +45,6 @@ typedef struct Service
 } Service;
 
 /* ---- the start ---------------------------------------------------------- */
-
-/* Connections are descriptors: take as many as the administrator allows. */
-static void
-raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		log_event(LOG_WARNING, "cannot raise the limit of open files: %s", strerror(errno));
-}
 
 /* Blocked here, before any thread exists, so that only sigwait sees them. */
 static void
@@ -423,7 +410,7 @@ service_run(Settings *settings, const Privileges *plan, int argc, char **argv)
 	bool good;
 
 	take_signals(&signals);
-	raise_descriptor_limit();
+	descriptors_raise_limit(&settings->options);
 	good = open_listeners(&service, plan) && give_root_away(&service, plan) &&
 		   open_log(settings->options.log_file) && open_counters(&service) &&
 		   open_peers(&service) && start_workers(&service);

@@ -59,6 +59,8 @@ static const StatusError cases[STATUS_CASES] = {
 	[STATUS_WRITE_TOO_SLOW] = {504, TIMEOUT,
 							   "The database did not answer in time. The change may still be made. "
 							   "Check before you repeat it."},
+	[STATUS_WRITE_NOT_SENT] = {504, TIMEOUT,
+							   "The database did not answer in time. The change was not made."},
 	[STATUS_HTTP_VERSION] = {505, "HttpVersionError", "The version of HTTP is not supported."},
 };
 

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "descriptors.h"
 #include "gate.h"
 #include "lane.h"
 #include "log.h"
@@ -153,7 +154,9 @@ close_api(Worker *worker)
 static unsigned
 max_connections(const Options *options)
 {
-	return (unsigned) ((options->max_connections + options->workers - 1) / options->workers);
+	unsigned workers = (unsigned) options->workers;
+
+	return (descriptors_max_connections(options) + workers - 1) / workers;
 }
 
 /* Its part of the memory for answers. */
