@@ -4,7 +4,7 @@
 # PGXS and honour PG_CONFIG. The project's own goals (see `make help`) never load PGXS, so that
 # they also work on a machine that has nothing but make: what is missing, they install.
 
-OWN_GOALS := help check check-long demo serve bench bench-compare deps deps-check format lint fuzz bridge install-bridge clean-bridge
+OWN_GOALS := help check check-long check-assert check-debian demo serve bench bench-compare deps deps-check format lint fuzz bridge install-bridge clean-bridge
 
 SRC_DIR := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 PG_CONFIG ?= pg_config
@@ -28,6 +28,12 @@ check: ## installs what is missing and runs every test; last line: N passed, N f
 
 check-long: ## what takes longer than a minute: long tests, valgrind, fuzzing (FUZZ_SECONDS=600), a soak
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' SOAK_REQUESTS='$(SOAK_REQUESTS)' bash $(SRC_DIR)/.ci/check-long
+
+check-assert: ## the extension's tests and a stress on a PostgreSQL with assertions, which it builds once
+	@STRESS_SECONDS='$(STRESS_SECONDS)' bash $(SRC_DIR)/.ci/check-assert
+
+check-debian: ## make check in a chroot with another release of Debian (RELEASE=trixie); takes root
+	@bash $(SRC_DIR)/dev/debian-check '$(RELEASE)'
 
 demo: ## installs what is missing, starts a throw-away database and bridge, shows the API, cleans up
 	@bash $(SRC_DIR)/.ci/demo

@@ -100,6 +100,7 @@ leave_root() {
 		PAT_REQUIRE="${PAT_REQUIRE:-}" PAT_UNLEASH_SERVER="${PAT_UNLEASH_SERVER:-}" \
 		PAT_UNLEASH_NODE="${PAT_UNLEASH_NODE:-}" \
 		FUZZ_SECONDS="${FUZZ_SECONDS:-}" SOAK_REQUESTS="${SOAK_REQUESTS:-}" \
+		STRESS_SECONDS="${STRESS_SECONDS:-}" \
 		bash "$work/src/.ci/$script" --work "$work" "$@"
 }
 

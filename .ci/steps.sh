@@ -103,12 +103,13 @@ show_failure() {
 	say "---- $step: what failed"
 	case $step in
 	# Of TAP: a failed test with what it says, and all that is no TAP (a test that died).
-	tap | sanitize | soak) perl -ne '$_ =~ /^not ok/ ? ($show = 30) : /^(?:#|$)/ || ($show = 0);
+	tap | sanitize | threads | soak | stress) perl -ne '$_ =~ /^not ok/ ? ($show = 30) : /^(?:#|$)/ || ($show = 0);
 		print if $show-- > 0 || !/^(?:$|#|ok |\d+\.\.\d+|\[|ok$|echo |\S*(?:cc|clang)\S* )/' "$log" |
 		tail -n 200 ;;
 	style | rooms | doors | docs) perl -ne '$_ =~ /^not ok/ ? ($show = 5) : /^#/ || ($show = 0);
 		print if $show-- > 0' "$log" | head -n 150 ;;
-	*) tail -n 60 "$log" ;;
+	# Not the command lines of a compiler, one of which may be longer than what it found.
+	*) grep -vE '^(/\S+/)?(cc|gcc|clang)\S* ' "$log" | tail -n 60 ;;
 	esac
 	# Perl's last words go to the log of the test.
 	sed -n 's/^t\/\(\S*\/\)*\(\S*\)\.pl .*(Wstat.*/tmp_check\/log\/regress_log_\2/p' "$log" | while read -r file; do
@@ -190,6 +191,25 @@ server_tests() {
 		make installcheck "$@" \
 		EXTRA_REGRESS_OPTS="$options ${server_bindir:+--bindir=$server_bindir}" \
 		PROVE_FLAGS='-v --merge'
+}
+
+# sanitized KIND: the bridge's unit tests, and every test that runs a bridge or those of T, with
+# the sanitizers of that kind of build (bridge/Makefile): an error ends the process with a status
+# of its own, which no test expects.
+sanitized() {
+	local kind=$1 copy=$work/sanitized-$1 status=0 tests
+	rm -rf "$copy" && mkdir "$copy"
+	cp -r bridge extension "$copy"
+	make -C "$copy/bridge" clean
+	one "the bridge builds with sanitizers: $kind" \
+		make -C "$copy/bridge" -j2 SANITIZE="$kind" || return 1
+	make -C "$copy/bridge" SANITIZE="$kind" check || status=1
+	tests=${T:-$(grep -l 'PatBridge->start' t/*.pl)}
+	if [ -n "$tests" ]; then
+		export PAT_BRIDGE=$copy/bridge/pat-bridge
+		server_tests sanitize REGRESS= ISOLATION= PROVE_TESTS="${tests//$'\n'/ }" || status=1
+	fi
+	return $status
 }
 
 # ---- the end --------------------------------------------------------------------------------

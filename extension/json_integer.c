@@ -10,6 +10,7 @@
 
 #include "fmgr.h"
 
+#include "compat.h"
 #include "json_integer.h"
 
 /* An exponent beyond this is beyond any number of digits that a datum can hold. */

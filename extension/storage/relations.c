@@ -16,7 +16,9 @@
  *    pat_import, pat_event.  Every call takes its locks on the first four before it reads
  *    anything; a change takes ROW EXCLUSIVE on the tables that changes write there, because
  *    REINDEX holds a table while it waits for those who have read by its index.  An import
- *    takes all of its locks at its start.
+ *    takes all of its locks at its start.  Who reads a table locks its indexes, all of
+ *    them and by OID, before it reads: REINDEX keeps the first while it waits for readers
+ *    of the next.
  * 2. Rows: a token that is deleted; the account that is changed or gets a token; FOR KEY
  *    SHARE on accounts and roles that new rows name.
  * 3. The caller's own token, to write its time of use (seen.c): last, when the call waits
@@ -345,12 +347,28 @@ check_table(PatTable table, Relation rel)
 
 /* ---- what others call --------------------------------------------------- */
 
+/* All of its indexes, in the order of the table's list, as the server's plans lock them. */
+static void
+lock_table_and_indexes(PatTable table)
+{
+	Relation rel = relation_open(lock_table(table, AccessShareLock), NoLock);
+	List *indexes = RelationGetIndexList(rel);
+	ListCell *cell;
+
+	foreach(cell, indexes)
+		LockRelationOid(lfirst_oid(cell), AccessShareLock);
+	list_free(indexes);
+	relation_close(rel, NoLock);
+}
+
 void
 pat_relations_use(FunctionCallInfo fcinfo)
 {
 	use_schema(fcinfo);
-	for (PatTable table = PAT_ROLE; table <= PAT_ACCOUNT; table++)
-		lock_table(table, AccessShareLock);
+	lock_table(PAT_ROLE, AccessShareLock);
+	lock_table(PAT_ROLE_PERMISSION, AccessShareLock);
+	lock_table_and_indexes(PAT_TOKEN);
+	lock_table_and_indexes(PAT_ACCOUNT);
 }
 
 void
