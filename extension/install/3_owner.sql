@@ -316,6 +316,7 @@ DECLARE
     token record;
 BEGIN
     @guard@
+    PERFORM @extschema@.pat_begin_change();
     SELECT t.account_id, t.description, t.expires_at <= now() AS is_over INTO token
         FROM @extschema@.pat_token t WHERE t.id = $1 FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -340,6 +341,7 @@ DECLARE
     account integer;
 BEGIN
     @guard@
+    PERFORM @extschema@.pat_begin_change();
     SELECT t.account_id INTO account FROM @extschema@.pat_token t WHERE t.id = $1;
     PERFORM @extschema@.pat_remove_token(account, coalesce($1::text, ''), NULL::integer, NULL::integer);
 END
