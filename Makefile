@@ -4,7 +4,7 @@
 # PGXS and honour PG_CONFIG. The project's own goals (see `make help`) never load PGXS, so that
 # they also work on a machine that has nothing but make: what is missing, they install.
 
-OWN_GOALS := help check check-long check-assert check-debian demo serve bench bench-compare deps format lint fuzz bridge install-bridge clean-bridge
+OWN_GOALS := help check check-long check-assert check-debian demo serve bench bench-compare deps deps-check format lint fuzz bridge install-bridge clean-bridge
 
 SRC_DIR := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 PG_CONFIG ?= pg_config
@@ -47,7 +47,10 @@ bench: ## installs what is missing, measures against what one would use instead 
 bench-compare: ## measures this tree against another revision of it, in turns (BASE=REVISION, ROUNDS=5)
 	@BASE='$(BASE)' ROUNDS='$(ROUNDS)' CONNECTIONS='$(CONNECTIONS)' bash $(SRC_DIR)/bench/compare
 
-deps: ## installs the packages that building, running and checking need
+deps: ## installs the packages that are missing for building and running, with a PostgreSQL server
+	@bash $(SRC_DIR)/.ci/deps build run
+
+deps-check: ## ... and those that make check needs besides: nginx, haproxy, PgBouncer and others
 	@bash $(SRC_DIR)/.ci/deps build run check
 
 format: ## rewrites all C files in the project's layout

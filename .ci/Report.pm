@@ -7,7 +7,7 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT = qw(result finish tree slurp c_files);
+our @EXPORT = qw(result skip finish tree slurp c_files);
 
 my ($count, $failed) = (0, 0);
 
@@ -19,6 +19,15 @@ sub result
 	$failed++ unless $passed;
 	print $passed ? 'ok' : 'not ok', " $count - $name\n";
 	print map { "#   $_\n" } @complaints unless $passed;
+	return;
+}
+
+# skip(NAME, REASON): what cannot be looked at here.
+sub skip
+{
+	my ($name, $reason) = @_;
+	$count++;
+	print "ok $count - $name # SKIP $reason\n";
 	return;
 }
 

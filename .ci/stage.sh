@@ -115,7 +115,7 @@ load_samples() {
 			\g /dev/null
 		SELECT pat_create_account('ada', 'Ada Lovelace', is_service => false) AS person \gset
 		SELECT secret AS viewer FROM pat_create_token(:person, 'laptop', now() + '1 day') \gset
-		SELECT pat_create_admin_token('demo') AS admin \gset
+		SELECT pat_create_admin_token('demo', expires_at => now() + '1 day') AS admin \gset
 		SELECT :account, :person, :'viewer', :'admin';
 	SQL
 	)

@@ -5,13 +5,16 @@
 # $work, with the copy of the tree that everything runs in; it is removed on every way out.
 #
 # Each step counts its tests; a step that fails does not stop the others, and what failed is
-# shown. The last line is always "N passed, N failed". A step whose inputs do not exist is absent.
+# shown. What was skipped is listed at the end with its reason; the last line is always
+# "N passed, N failed". A step whose inputs do not exist is absent.
 
 work=
 server_bindir=
 passed=0
 failed=0
 skipped=0
+# Lines "step<tab>file or name<tab>reason", one for each skip.
+skips=
 
 # ---- setting up -----------------------------------------------------------------------------
 
@@ -74,23 +77,16 @@ exists() { [ -e "$1" ]; }
 
 # ---- counting -------------------------------------------------------------------------------
 
-# count STEP STATUS LOG: adds up the results in the log. Understands TAP (but not the bare "ok" by
-# which prove ends a file), files that were skipped as a whole, the lines of pg_regress before
-# version 16, "N passed, N failed", and prove's word on a file that failed without a failed test.
-# A step that failed without saying so counts as one failure.
+# count STEP STATUS LOG: adds up the results in the log, and keeps the reasons of skips. Understands
+# TAP (but not the bare "ok" by which prove ends a file), files that were skipped as a whole, subtests
+# that were, the lines of pg_regress before version 16, "N passed, N failed", and prove's word on a
+# file that failed without a failed test. A step that failed without saying so counts as one failure.
 count() {
 	local step=$1 status=$2 log=$3 good bad skip
-	read -r good bad skip < <(perl -ne '
-		if (/^(not )?ok +(?:\d|-)(.*)/) {
-			if ($2 =~ /# SKIP/i) { $s++ }
-			elsif ($1 && $2 !~ /# TODO/i) { $b++ }
-			else { $g++ }
-		}
-		elsif (/^t\/\S+ \.+ skipped/) { $s++ }
-		elsif (/^test .*\.\.\. (ok|FAILED)\b/) { $1 eq "ok" ? $g++ : $b++ }
-		elsif (/^(\d+) passed, (\d+) failed/) { $g += $1; $b += $2 }
-		elsif (/^t\/\S+\s+\(Wstat: .* Failed: 0\)/) { $b++ }
-		END { printf "%d %d %d\n", $g, $b, $s }' "$log")
+	perl "$top/.ci/results" "$step" "$log" >"$log.results"
+	read -r good bad skip <"$log.results"
+	skips+=$(sed 1d "$log.results")
+	skips=${skips:+${skips%$'\n'}$'\n'}
 	if [ "$status" != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
 	if [ "$status" = 0 ] && [ "$bad" != 0 ]; then status=1; fi
 	passed=$((passed + good))
@@ -218,8 +214,25 @@ sanitized() {
 
 # ---- the end --------------------------------------------------------------------------------
 
+# skip_step NAME REASON: a step that was asked for and cannot run here.
+skip_step() {
+	wants "$1" || return 0
+	skipped=$((skipped + 1))
+	skips+=$1$'\t'$'\t'$2$'\n'
+}
+
+# A line for each reason, with how many tests of which file or step it is of.
+list_skips() {
+	say "$skipped skipped:"
+	printf %s "$skips" | LC_ALL=C sort | uniq -c |
+		awk -F '\t' '{
+			split($1, head, " ")
+			printf "%5d  %s: %s%s\n", head[1], head[2], ($2 == "" ? "" : $2 ": "), $3
+		}'
+}
+
 close_steps() {
-	if [ "$skipped" -gt 0 ]; then say "$skipped skipped"; fi
+	if [ "$skipped" -gt 0 ]; then list_skips; fi
 	say "$passed passed, $failed failed"
 	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }

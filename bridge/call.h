@@ -18,6 +18,7 @@ typedef enum CallShape
 {
 	CALL_ANSWER,       /* a text for each request: a line with status and caller, and the body */
 	CALL_JSON,         /* one json, and the caller */
+	CALL_JSON_OF_ALL,  /* the same; it has all there is, and is long unless the last was not */
 	CALL_JSON_WITH_ID, /* one json, the caller, and the json's "id" as text */
 	CALL_VOID          /* nothing, and the caller */
 } CallShape;
@@ -49,5 +50,12 @@ typedef struct Call
 	int nparams;
 	CallShape shape;
 } Call;
+
+/* The calls that one pool of connections serves. */
+typedef struct CallSet
+{
+	const Call *calls[CALL_MAX];
+	unsigned count;
+} CallSet;
 
 #endif

@@ -31,7 +31,7 @@ typedef _Atomic uint64_t Counter;
 extern const int64_t counters_bucket_us[COUNTERS_BUCKETS];
 
 /* As many as there are ways for a job to end (lane.h). */
-#define COUNTERS_LANE_ENDS 7
+#define COUNTERS_LANE_ENDS 8
 
 typedef struct RouteCounters
 {
@@ -44,9 +44,10 @@ typedef struct RouteCounters
 /* Of one lane; its connections to the database count here, too. */
 typedef struct LaneCounters
 {
-	Counter queued;    /* gauge */
-	Counter in_flight; /* gauge */
-	Counter up;        /* gauge */
+	Counter queued;      /* gauge */
+	Counter in_flight;   /* gauge */
+	Counter up;          /* gauge */
+	Counter reply_bytes; /* gauge: memory of answers, until their clients have taken them */
 	Counter ended[COUNTERS_LANE_ENDS];
 	Counter resent;
 	Counter joined;      /* served by the call of another */
@@ -63,6 +64,7 @@ typedef struct HttpCounters
 	Counter connections; /* gauge */
 	Counter requests;    /* gauge: begun and not completely answered */
 	Counter accepted;
+	Counter restarts; /* of the library, to be rid of a connection */
 } HttpCounters;
 
 typedef enum CountersSide
@@ -95,6 +97,7 @@ typedef struct CounterSet
 	char http_library[16];
 	char db_library[16];
 	uint64_t lane_connections[COUNTERS_LANES]; /* configured, of all workers */
+	uint64_t max_response_memory;              /* configured, of all workers */
 	Counter connection_limits[COUNTERS_SIDES]; /* 0: there is no such side */
 	unsigned workers;
 	Counters each[];

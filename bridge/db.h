@@ -23,6 +23,14 @@ typedef struct DbConn DbConn;
 /* The result of one call.  Whoever gets or holds one frees it; the last to do so ends it. */
 typedef struct DbReply DbReply;
 
+/* Which of several servers will do, unless the connection string says more. */
+typedef enum DbTarget
+{
+	DB_ANY_SERVER,
+	DB_PRIMARY,      /* what it has is what was committed last */
+	DB_TAKES_CHANGES /* a primary that is not read-only */
+} DbTarget;
+
 typedef struct DbSettings
 {
 	const char *name;         /* for the log: "read 1" */
@@ -30,8 +38,9 @@ typedef struct DbSettings
 	int64_t timeout_us;       /* statement and lock timeout */
 	unsigned depth;           /* most calls in flight, up to DB_MAX_DEPTH */
 	bool asynchronous_commit; /* the lane writes nothing but seen_at */
-	bool changes;             /* of several servers, only one that takes changes will do */
-	bool pooled;              /* a pooler hands out servers for a transaction at a time */
+	DbTarget target;
+	const CallSet *calls; /* what the role has to have EXECUTE on */
+	bool pooled;          /* a pooler hands out servers for a transaction at a time */
 	LaneCounters *counters;
 } DbSettings;
 
@@ -72,6 +81,15 @@ extern bool db_is_up(const DbConn *conn);
  * again without success.
  */
 extern bool db_has_hope(const DbConn *conn);
+
+/* Whether nothing goes on: the connection is down, and waits for the time of its next attempt. */
+extern bool db_is_waiting(const DbConn *conn);
+
+/* Whether the last attempt failed because the server has no connection left. */
+extern bool db_is_crowded_out(const DbConn *conn);
+
+/* Whether the last attempt was refused by the set-up: somebody has to act first. */
+extern bool db_is_refused(const DbConn *conn);
 
 /*
  * Send a statement: one call, or, if its shape batches, up to DB_MAX_BATCH; each
@@ -118,6 +136,9 @@ extern bool db_reply_error(const DbReply *reply, DbError *error);
 
 /* A column of the only row, NULL if it is null or missing. */
 extern const char *db_reply_column(const DbReply *reply, int column, size_t *length);
+
+/* The memory that the reply takes as long as anybody holds it.  0 for NULL. */
+extern size_t db_reply_bytes(const DbReply *reply);
 
 /* One more holds the reply, which is returned; NULL for none. */
 extern DbReply *db_reply_hold(DbReply *reply);

@@ -2,9 +2,8 @@
  * db_conn.c
  *		The life of a connection: opened, lost, tried again, closed.
  *
- * Owns the PGconn and the results not yet handed out.  Never blocks, except in
- * libpq's own name look-up.  Must not log conninfo, parameters, or the text of
- * results.
+ * Owns the PGconn and the results not yet handed out.  Never blocks.  Must not log
+ * conninfo, parameters, or the text of results.
  */
 #include "db_conn.h"
 
@@ -24,9 +23,8 @@
 
 /* ---- losing and failing ------------------------------------------------- */
 
-/* FNV-1a; never 0. */
-static uint32_t
-hash(const char *text)
+uint32_t
+db_hash(const char *text)
 {
 	uint32_t sum = 2166136261U;
 
@@ -35,18 +33,28 @@ hash(const char *text)
 	return sum != 0 ? sum : 1;
 }
 
-/* Each host's trouble once, not at every attempt. */
+/* Each trouble of an outage once, not at every attempt. */
+static bool
+is_reported(DbConn *conn, uint32_t sum)
+{
+	for (unsigned i = 0; i < DB_MAX_REPORTS; i++)
+	{
+		if (conn->reported[i] == sum)
+			return true;
+		if (conn->reported[i] != 0)
+			continue;
+		conn->reported[i] = sum;
+		return false;
+	}
+	return true;
+}
+
 static void
 report(DbConn *conn, const char *what, const char *message)
 {
-	uint32_t *reported = &conn->hosts.reported[conn->hosts.next];
-	uint32_t sum = hash(message);
-
-	if (*reported == sum)
-		return;
-	*reported = sum;
-	log_event(LOG_WARNING, "database connection \"%s\" %s: %s", conn->settings->name, what,
-			  message);
+	if (!is_reported(conn, db_hash(message)))
+		log_event(LOG_WARNING, "database connection \"%s\" %s: %s", conn->settings->name, what,
+				  message);
 }
 
 /* Drop the session with all that belongs to it. */
@@ -62,6 +70,7 @@ discard_session(DbConn *conn)
 	conn->in_flight = conn->first = 0;
 	conn->rows_asked_for = false;
 	conn->renewal = NULL;
+	conn->farewell[0] = '\0';
 	memset(conn->prepared, 0, sizeof(conn->prepared));
 	for (unsigned i = 0; i < CALL_MAX; i++)
 	{
@@ -71,17 +80,20 @@ discard_session(DbConn *conn)
 	conn->phase = DB_WAITING;
 }
 
+/* As far off as what the round of attempts met asks for; a new round begins with it. */
 static void
 schedule_attempt(DbConn *conn)
 {
 	conn->random = conn->random * 1103515245U + 12345U;
-	conn->due = clock_us() + session_backoff_us(conn->failures, conn->random >> 16);
+	conn->due = clock_us() + db_refusal_pause_us(conn->refused, conn->failures, conn->random >> 16);
+	conn->last_refused = conn->refused;
+	conn->refused = DB_UNREACHABLE;
 }
 
 const char *
 db_pg_message(const DbConn *conn)
 {
-	const char *message = PQerrorMessage(conn->pg);
+	const char *message = conn->farewell[0] != '\0' ? conn->farewell : PQerrorMessage(conn->pg);
 
 	return message != NULL && *message != '\0' ? message : "the server closed the connection";
 }
@@ -120,12 +132,22 @@ db_renew(DbConn *conn)
 }
 
 void
-db_fail_attempt(DbConn *conn, const char *message)
+db_forget_failures(DbConn *conn)
+{
+	conn->failures = 0;
+	conn->refused = conn->last_refused = DB_UNREACHABLE;
+	memset(conn->reported, 0, sizeof(conn->reported));
+	db_hosts_rewind(&conn->hosts);
+}
+
+void
+db_fail_attempt(DbConn *conn, const char *message, DbRefusal refusal)
 {
 	report(conn, "is not available", message);
 	counter_add(&conn->settings->counters->failures, 1);
+	conn->refused = refusal > conn->refused ? refusal : conn->refused;
 	discard_session(conn);
-	if (db_hosts_next(&conn->hosts))
+	if (db_hosts_next(conn))
 		conn->due = clock_us();
 	else
 	{
@@ -133,6 +155,20 @@ db_fail_attempt(DbConn *conn, const char *message)
 		schedule_attempt(conn);
 	}
 	conn->client.down(conn->client.owner, conn->number);
+}
+
+void
+db_take_farewell(DbConn *conn, const PGresult *result)
+{
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	bool is_last = severity != NULL &&
+				   (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+
+	/* Of a crash in another session the server warns, and ends this one, too. */
+	if (is_last || (severity != NULL && sqlstate != NULL && strncmp(sqlstate, "57P", 3) == 0))
+		snprintf(conn->farewell, DB_MESSAGE_MAX, "%s:  %s", severity,
+				 PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 }
 
 bool
@@ -157,6 +193,9 @@ on_ready(void *owner, uint32_t events)
 	(void) events;
 	switch (conn->phase)
 	{
+		case DB_LOOKING_UP:
+			db_continue_lookup(conn);
+			break;
 		case DB_CONNECTING:
 			db_continue_connect(conn);
 			break;
@@ -182,6 +221,18 @@ db_next_due(const DbConn *conn)
 	return CLOCK_NEVER;
 }
 
+/* Waiting in vain for the resolver, or for the server. */
+static void
+time_out_attempt(DbConn *conn)
+{
+	char message[DB_MESSAGE_MAX] = "the server does not answer";
+
+	if (conn->phase == DB_LOOKING_UP)
+		snprintf(message, sizeof(message), "the look-up of the host name \"%.255s\" does not end",
+				 conn->hosts.list[conn->hosts.next].host);
+	db_fail_attempt(conn, message, DB_UNREACHABLE);
+}
+
 void
 db_tick(DbConn *conn, int64_t now)
 {
@@ -192,7 +243,7 @@ db_tick(DbConn *conn, int64_t now)
 	else if (conn->phase >= DB_UP)
 		db_lose(conn, "the server does not answer");
 	else
-		db_fail_attempt(conn, "the server does not answer");
+		time_out_attempt(conn);
 }
 
 bool
@@ -205,6 +256,24 @@ bool
 db_has_hope(const DbConn *conn)
 {
 	return conn->failures == 0;
+}
+
+bool
+db_is_waiting(const DbConn *conn)
+{
+	return conn->phase == DB_WAITING;
+}
+
+bool
+db_is_crowded_out(const DbConn *conn)
+{
+	return conn->last_refused == DB_CROWDED_OUT;
+}
+
+bool
+db_is_refused(const DbConn *conn)
+{
+	return conn->last_refused == DB_UNFIT;
 }
 
 /* ---- life --------------------------------------------------------------- */

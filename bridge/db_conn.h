@@ -3,8 +3,10 @@
  *		The inside of a connection, for the files of the db room only.
  *
  * The one place that includes libpq.  db_conn.c keeps a connection alive, db_hosts.c
- * says where to, db_connect.c brings it up, db_calls.c sends statements, db_results.c takes
- * their results, db_reply.c says what is in them, db_cancel.c has the server give one up.
+ * says where to, db_lookup.c resolves names, db_connect.c connects, db_setup.c prepares the
+ * session, db_refusal.c reads what a server says that refuses, db_calls.c sends statements,
+ * db_results.c takes their results, db_reply.c says what is in them, db_cancel.c has the
+ * server give one up.
  */
 #ifndef PAT_BRIDGE_DB_CONN_H
 #define PAT_BRIDGE_DB_CONN_H
@@ -13,13 +15,19 @@
 
 #include <libpq-fe.h>
 
+#include "db_lookup.h"
+#include "db_refusal.h"
 #include "session.h"
 
-#define DB_MESSAGE_MAX 512
+#define DB_MESSAGE_MAX 1024
 
-/* Hosts of a connection string that are tried one at a time; a longer list is left to libpq. */
+/* Different troubles of one outage that the log has; further ones are left out of it. */
+#define DB_MAX_REPORTS 32
+
+/* Most hosts in a connection string. */
 #define DB_MAX_HOSTS 16
 
+/* As the connection string has it; NULL: not given. */
 typedef struct DbHost
 {
 	char *host;
@@ -27,21 +35,32 @@ typedef struct DbHost
 	char *port;
 } DbHost;
 
+/* What target_session_attrs of the connection string asks for. */
+typedef enum DbWish
+{
+	DB_WISH_NONE,
+	DB_WISH_PREFER_STANDBY,
+	DB_WISH_OTHER /* libpq sees to it, host by host */
+} DbWish;
+
 typedef struct DbHosts
 {
-	unsigned count; /* 0: not known yet; 1: libpq has the string as it is */
+	unsigned count; /* 0: not known yet */
 	unsigned next;  /* whose turn it is */
 	DbHost list[DB_MAX_HOSTS];
-	uint32_t reported[DB_MAX_HOSTS]; /* what the log has of this outage: a hash for each host */
-	bool any;                        /* target_session_attrs asks for nothing */
-	bool prefers_standby;
-	bool second_round;  /* no standby was found: any will do */
+	DbAddresses found; /* what the name of that host stands for; none: not looked up */
+	unsigned address;  /* whose turn it is among them */
+	DbLookup *lookups[DB_MAX_HOSTS]; /* under way, or over and not used yet */
+	bool shuffled;                   /* hosts and addresses are tried in random order */
+	DbWish wish;
+	bool second_round;  /* no standby was found: any server will do */
 	int64_t timeout_us; /* connect_timeout; 0: ours */
 } DbHosts;
 
 typedef enum DbPhase
 {
-	DB_WAITING, /* for the time of the next attempt */
+	DB_WAITING,    /* for the time of the next attempt */
+	DB_LOOKING_UP, /* the name of the host */
 	DB_CONNECTING,
 	DB_SETTING_UP,
 	DB_UP,
@@ -77,9 +96,12 @@ struct DbConn
 	PGconn *pg;
 	DbPhase phase;
 	unsigned failures; /* attempts since the connection was last up */
-	bool was_up;       /* and was not given up by ourselves since */
-	int64_t started;   /* of this attempt */
-	int64_t due;       /* of the next attempt, or of the end of this one */
+	DbRefusal refused; /* what this round of attempts met, and the last one */
+	DbRefusal last_refused;
+	uint32_t reported[DB_MAX_REPORTS]; /* what the log has of this outage, as hashes */
+	bool was_up;                       /* and was not given up by ourselves since */
+	int64_t started;                   /* of this attempt */
+	int64_t due;                       /* of the next attempt, or of the end of this one */
 	unsigned random;
 	DbHosts hosts;
 
@@ -91,7 +113,8 @@ struct DbConn
 	bool silent;
 	bool silent_on_error;
 	int64_t server_timeout_ms; /* statement_timeout as it is, 0: none; asked of a pooled session */
-	char refusal[DB_MESSAGE_MAX]; /* why the set-up failed */
+	char refusal[DB_MESSAGE_MAX];  /* why the set-up failed */
+	char farewell[DB_MESSAGE_MAX]; /* what the server said when it ended the session */
 
 	/* a ring of what is in flight */
 	DbItem items[DB_MAX_DEPTH];
@@ -118,13 +141,22 @@ struct DbConn
 /* The connection was up and is gone; conn->pg may still say why. */
 extern void db_lose(DbConn *conn, const char *message);
 
+/* The connection is up: the next outage begins from nothing. */
+extern void db_forget_failures(DbConn *conn);
+
 /* The session is given up for another one, which is asked for at once. */
 extern void db_replace(DbConn *conn);
 
 /* An attempt to connect, or the set-up after it, has failed. */
-extern void db_fail_attempt(DbConn *conn, const char *message);
+extern void db_fail_attempt(DbConn *conn, const char *message, DbRefusal refusal);
 
-/* Why libpq's last call failed. */
+/* Keep what the server says if that is its last word in this session. */
+extern void db_take_farewell(DbConn *conn, const PGresult *result);
+
+/* FNV-1a; never 0. */
+extern uint32_t db_hash(const char *text);
+
+/* Why the connection ended: the server's own words, or why libpq's last call failed. */
 extern const char *db_pg_message(const DbConn *conn);
 
 /* What is in the buffer goes out now or when the socket takes it. */
@@ -132,11 +164,24 @@ extern bool db_flush_and_watch(DbConn *conn);
 
 /* ---- db_hosts.c --------------------------------------------------------- */
 
-/* Begin an attempt at the host whose turn it is.  NULL without memory. */
-extern PGconn *db_hosts_start(DbConn *conn);
+/* Take the connection string apart, if that is not done yet.  NULL, or why it cannot be. */
+extern const char *db_hosts_learn(DbConn *conn) __attribute__((warn_unused_result));
 
-/* The attempt has failed: whether there is another host to try before giving up for now. */
-extern bool db_hosts_next(DbHosts *hosts);
+/* Whether the host whose turn it is has a name that has to be looked up first. */
+extern bool db_hosts_need_lookup(const DbHosts *hosts);
+
+/* The look-up of that name: the one under way, or a new one.  NULL: none can be made. */
+extern DbLookup *db_hosts_look_up(DbHosts *hosts);
+
+/* Use the result of a look-up that is over, and end it.  False, with a message: there is none. */
+extern bool db_hosts_take_addresses(DbConn *conn, DbLookup *lookup, char message[DB_MESSAGE_MAX])
+	__attribute__((warn_unused_result));
+
+/* Begin an attempt at the address whose turn it is.  NULL without memory. */
+extern PGconn *db_hosts_start(const DbConn *conn);
+
+/* The attempt has failed: whether there is another address to try before giving up for now. */
+extern bool db_hosts_next(DbConn *conn);
 
 /* The connection is up: the next one begins at the first host again. */
 extern void db_hosts_rewind(DbHosts *hosts);
@@ -158,7 +203,15 @@ extern void db_cancel_forget(DbConn *conn);
 /* ---- db_connect.c ------------------------------------------------------- */
 
 extern void db_start_connect(DbConn *conn, int64_t now);
+extern void db_continue_lookup(DbConn *conn);
 extern void db_continue_connect(DbConn *conn);
+
+/* The server has given a sign of life. */
+extern void db_renew_patience(DbConn *conn);
+
+/* ---- db_setup.c --------------------------------------------------------- */
+
+extern void db_start_setup(DbConn *conn);
 extern void db_continue_setup(DbConn *conn);
 
 /* ---- db_ascii.c --------------------------------------------------------- */
@@ -178,6 +231,6 @@ extern void db_take_results(DbConn *conn);
 /* ---- db_reply.c --------------------------------------------------------- */
 
 /* The reply that a result is; the result belongs to it.  NULL without memory. */
-extern DbReply *db_reply_of(PGresult *result);
+extern DbReply *db_reply_of(PGresult *result, LaneCounters *counters);
 
 #endif

@@ -3,26 +3,37 @@
  *		What a result says, and who holds it.
  *
  * A reply lies in the memory of its result, and ends with that.  All who hold it are in
- * one thread.
+ * one thread; what it takes is counted until the last of them frees it.
  */
 #include "db_conn.h"
 
 struct DbReply
 {
 	PGresult *result;
+	LaneCounters *counters;
+	size_t bytes;
 	unsigned holders;
 };
 
 DbReply *
-db_reply_of(PGresult *result)
+db_reply_of(PGresult *result, LaneCounters *counters)
 {
 	DbReply *reply = PQresultAlloc(result, sizeof(DbReply));
 
 	if (reply == NULL)
+	{
 		PQclear(result);
-	else
-		*reply = (DbReply){.result = result, .holders = 1};
+		return NULL;
+	}
+	*reply = (DbReply){result, counters, PQresultMemorySize(result), 1};
+	counter_add(&counters->reply_bytes, reply->bytes);
 	return reply;
+}
+
+size_t
+db_reply_bytes(const DbReply *reply)
+{
+	return reply != NULL ? reply->bytes : 0;
 }
 
 DbReply *
@@ -36,8 +47,10 @@ db_reply_hold(DbReply *reply)
 void
 db_reply_free(DbReply *reply)
 {
-	if (reply != NULL && --reply->holders == 0)
-		PQclear(reply->result);
+	if (reply == NULL || --reply->holders > 0)
+		return;
+	counter_add(&reply->counters->reply_bytes, -(uint64_t) reply->bytes);
+	PQclear(reply->result);
 }
 
 bool

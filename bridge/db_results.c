@@ -16,11 +16,13 @@
 #define POOLED                                                                         \
 	"a prepared statement is not what it was, and the session is replaced by a fresh " \
 	"one; behind a pooler in transaction mode, use --pooler transaction"
+#define DENIED    "a call was not permitted; looking at what the role may do"
 #define READ_ONLY "the server takes no changes; looking for one that does"
 
 /*
  * SQLSTATEs that ask for a fresh session, at most one in so long a time: the
- * extension was dropped, moved or replaced; somebody deallocated the statements;
+ * extension was dropped, moved or replaced; the role may no longer call its functions, which
+ * the set-up finds out; somebody deallocated the statements;
  * the server is a standby by now, so that changes must go elsewhere.
  */
 static const struct
@@ -30,8 +32,9 @@ static const struct
 	const char *why;
 } renewals[] = {
 	{"0A000", 10 * CLOCK_US_PER_S, UNFIT},  {"3F000", 10 * CLOCK_US_PER_S, UNFIT},
-	{"42883", 10 * CLOCK_US_PER_S, UNFIT},  {"26000", 10 * CLOCK_US_PER_S, POOLED},
-	{"42P05", 10 * CLOCK_US_PER_S, POOLED}, {"25006", CLOCK_US_PER_S, READ_ONLY},
+	{"42883", 10 * CLOCK_US_PER_S, UNFIT},  {"42501", 5 * CLOCK_US_PER_S, DENIED},
+	{"26000", 10 * CLOCK_US_PER_S, POOLED}, {"42P05", 10 * CLOCK_US_PER_S, POOLED},
+	{"25006", CLOCK_US_PER_S, READ_ONLY},
 };
 
 static void
@@ -80,7 +83,8 @@ answer_oldest(DbConn *conn, PGresult *result)
 {
 	oldest(conn)->open--;
 	conn->progress = clock_coarse_us();
-	conn->client.answered(conn->client.owner, conn->number, db_reply_of(result));
+	conn->client.answered(conn->client.owner, conn->number,
+						  db_reply_of(result, conn->settings->counters));
 }
 
 static void
@@ -216,7 +220,10 @@ take_result(DbConn *conn, PGresult *result)
 			return true;
 		case PGRES_FATAL_ERROR:
 			if (is_farewell(conn, result))
+			{
+				db_take_farewell(conn, result);
 				break;
+			}
 			return take_end(conn, result);
 		default:
 			break;
@@ -242,12 +249,25 @@ has_result(DbConn *conn)
 	return !PQisBusy(conn->pg);
 }
 
+/*
+ * Nothing is in flight, and yet something has come: libpq looks at it once it knows that it is
+ * idle, and calls it a notice.
+ */
+static void
+take_unasked(DbConn *conn)
+{
+	PQclear(PQgetResult(conn->pg));
+	(void) PQisBusy(conn->pg);
+}
+
 void
 db_take_results(DbConn *conn)
 {
 	bool alive = PQconsumeInput(conn->pg) == 1;
 	bool in_step = true;
 
+	if (conn->in_flight == 0)
+		take_unasked(conn);
 	while (in_step && has_result(conn))
 		in_step = take_result(conn, PQgetResult(conn->pg));
 	if (!alive || !in_step || PQstatus(conn->pg) == CONNECTION_BAD || !db_flush_and_watch(conn))

@@ -25,6 +25,9 @@
 /* How long to leave a socket alone that could not be accepted from. */
 #define ACCEPT_PAUSE_US (100 * CLOCK_US_PER_MS)
 
+/* How often a failure is logged. */
+#define FAILURE_LOG_US (60 * CLOCK_US_PER_S)
+
 /* How long while there is no room and nobody can be asked to go. */
 #define FULL_PAUSE_US (50 * CLOCK_US_PER_MS)
 
@@ -36,11 +39,23 @@ stop_accepting(Gate *gate)
 	gate->accepting = false;
 }
 
+/* It may last, and be tried ten times a second. */
+static void
+log_failure(Gate *gate, const char *failed, int error)
+{
+	int64_t now = clock_us();
+
+	if (now < gate->failure_due)
+		return;
+	gate->failure_due = now + FAILURE_LOG_US;
+	log_event(LOG_WARNING, "cannot %s: %s; not said again for a minute", failed, strerror(error));
+}
+
 /* Out of descriptors or memory: others may free some soon. */
 static void
 pause_accepting(Gate *gate, const char *failed)
 {
-	log_event(LOG_WARNING, "cannot %s: %s", failed, strerror(errno));
+	log_failure(gate, failed, errno);
 	gate->accept_due = clock_us() + ACCEPT_PAUSE_US;
 	stop_accepting(gate);
 }
@@ -87,20 +102,37 @@ accept_one(Acceptor *acceptor)
 	return true;
 }
 
-/*
- * No room: somebody who keeps a connection without using it has to go.  If all
- * are busy, wait a little; the kernel's queue holds who comes.
- */
-static void
-make_room(Gate *gate)
+/* Somebody who keeps a connection without using it has to go; false if all are busy. */
+static bool
+evict(Gate *gate)
 {
 	Gate *sibling = gate->sibling;
 
-	if (http_make_room(gate->http) ||
-		(sibling != NULL && sibling->http != NULL && http_make_room(sibling->http)))
+	return http_make_room(gate->http) ||
+		   (sibling != NULL && sibling->http != NULL && http_make_room(sibling->http));
+}
+
+/* No room.  If all are busy, wait a little; the kernel's queue holds who comes. */
+static void
+make_room(Gate *gate)
+{
+	if (evict(gate))
 		return;
 	gate->accept_due = clock_us() + FULL_PAUSE_US;
 	stop_accepting(gate);
+}
+
+/* Without a descriptor for the newcomer there is no room either, whatever the options say. */
+static void
+accept_failed(Gate *gate, int error)
+{
+	if ((error == EMFILE || error == ENFILE) && evict(gate))
+		log_failure(gate, "accept a connection without ending another", error);
+	else if (!is_passing(error))
+	{
+		errno = error;
+		pause_accepting(gate, "accept a connection");
+	}
 }
 
 static void
@@ -117,8 +149,7 @@ on_connections(void *owner, uint32_t events)
 	for (int i = 0; i < most && http_has_room(gate->http); i++)
 		if (!accept_one(acceptor))
 		{
-			if (!is_passing(errno))
-				pause_accepting(gate, "accept a connection");
+			accept_failed(gate, errno);
 			return;
 		}
 	if (shared)

@@ -29,10 +29,11 @@ typedef struct Acceptor
 struct Gate
 {
 	Loop *loop;
-	Http *http;         /* the worker's to open; NULL: there is no such side here */
-	Gate *sibling;      /* whose connections count with ours, or NULL */
-	unsigned worker;    /* whose descriptors these are */
-	int64_t accept_due; /* accept again from then on */
+	Http *http;          /* the worker's to open; NULL: there is no such side here */
+	Gate *sibling;       /* whose connections count with ours, or NULL */
+	unsigned worker;     /* whose descriptors these are */
+	int64_t accept_due;  /* accept again from then on */
+	int64_t failure_due; /* say again from then on that it fails */
 	bool accepting;
 	bool closed; /* the listening sockets are */
 	unsigned count;

@@ -1,10 +1,10 @@
 /*
  * http.c
- *		Runs a worker's libmicrohttpd daemon: its events, its connections.
+ *		Runs a worker's libmicrohttpd daemon: its events, its start and its stop.
  *
- * Owns the daemon.  The daemon has no thread and no listening socket of its
- * own: connections are accepted by the worker and handed in, and the daemon's
- * epoll descriptor is watched by the worker's loop.  (Its internal epoll
+ * Owns the daemon; its connections are clients.c's.  The daemon has no thread and no
+ * listening socket of its own: connections are accepted by the worker and handed in, and
+ * the daemon's epoll descriptor is watched by the worker's loop.  (Its internal epoll
  * thread can hang when exactly 128 events are ready.)
  */
 #include "http.h"
@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clients.h"
 #include "clock.h"
 #include "log.h"
 #include "request.h"
@@ -31,6 +32,16 @@
  * the socket by itself, so that libmicrohttpd always believes that there is more.
  */
 #define IDLE_RUN_US (10 * CLOCK_US_PER_MS)
+
+/*
+ * Runs that call nothing of the bridge may take so long together: a large head is read in
+ * several.  After that each is followed by a pause, so many times as long as it took and more.
+ */
+#define VAIN_MOST_US (2 * CLOCK_US_PER_MS)
+#define VAIN_SHARE   20
+
+/* Between two attempts to start the daemon again. */
+#define RESTART_PAUSE_US CLOCK_US_PER_S
 
 /* Connections that are put to rest in one turn, at ten microseconds each. */
 #define HTTP_MAX_RESTS 16
@@ -49,92 +60,12 @@ on_ready(void *owner, uint32_t events)
 
 	(void) events;
 	http->pending = true;
+	http->vain_us = 0;
 	if (http->draining)
 		http->last_sign = clock_us();
 }
 
 /* ---- connections -------------------------------------------------------- */
-
-static void
-count_traffic(struct MHD_Connection *handle)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(handle, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-
-	if (info != NULL)
-		tls_count(info->tls_session);
-}
-
-static void
-greet(Http *http, struct MHD_Connection *handle, void **context)
-{
-	Connection *client = calloc(1, sizeof(Connection));
-	int fd = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-
-	*context = client;
-	if (client == NULL)
-	{
-		(void) shutdown(fd, SHUT_RDWR); /* out of memory: nobody would mind its time */
-		return;
-	}
-	client->http = http;
-	client->handle = handle;
-	client->fd = fd;
-	client->peer = http->arriving;
-	http->arriving = 0;
-	if (http->settings.tls)
-		count_traffic(handle);
-	connections_add(&http->connections, client, http->now);
-	counter_set(&http->counters->connections, ++http->settings.share->connections);
-	counter_add(&http->counters->accepted, 1);
-}
-
-static void
-take_leave(Http *http, void **context)
-{
-	Connection *client = *context;
-
-	*context = NULL;
-	if (client == NULL)
-		return;
-	peers_leave(http->settings.peers, client->peer);
-	connections_remove(client);
-	counter_set(&http->counters->connections, --http->settings.share->connections);
-	free(client);
-}
-
-static void
-on_connection(void *cls, struct MHD_Connection *handle, void **context,
-			  enum MHD_ConnectionNotificationCode code)
-{
-	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		greet(cls, handle, context);
-	else
-		take_leave(cls, context);
-}
-
-/* The library sees it and closes the socket in its next run. */
-static void
-end_connection(Http *http, Connection *client)
-{
-	connections_enter(&http->connections, client, CONNECTION_ENDS, http->now);
-	(void) shutdown(client->fd, SHUT_RDWR);
-	http->pending = true;
-}
-
-/* A client that has not got far enough in time; one that sends a request is told so. */
-static void
-end_overdue(Http *http)
-{
-	Connection *client;
-
-	while ((client = connections_overdue(&http->connections, http->now)) != NULL)
-	{
-		if (client->phase == CONNECTION_SENDS && client->request != NULL)
-			reply_send_too_slow(client->request);
-		end_connection(http, client);
-	}
-}
 
 /* Who has been idle for a while may stay so for long: without the memory of the last request. */
 static void
@@ -198,7 +129,7 @@ start_daemon(Http *http)
 							NULL, MHD_OPTION_URI_LOG_CALLBACK, request_uri_seen, http,
 							MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL,
 							MHD_OPTION_NOTIFY_COMPLETED, request_completed, http,
-							MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+							MHD_OPTION_NOTIFY_CONNECTION, clients_notified, http,
 							MHD_OPTION_CONNECTION_LIMIT, (unsigned) HTTP_CONNECTIONS_MAX,
 							MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 							HTTP_CONNECTION_MEMORY(settings->max_header_size), MHD_OPTION_ARRAY,
@@ -224,6 +155,13 @@ rest_us(const HttpSettings *settings)
 Http *
 http_open(Loop *loop, const HttpSettings *settings)
 {
+	const int64_t bounds_us[CONNECTION_BOUNDS] = {
+		[CONNECTION_BY_CLIENT] = settings->client_us,
+		[CONNECTION_BY_IDLE] = settings->idle_us,
+		[CONNECTION_BY_REQUEST] = settings->timeout_us,
+		[CONNECTION_BY_CHUNK] = clock_earlier(settings->client_us, CLIENTS_CHUNK_US),
+		[CONNECTION_BY_LIBRARY] = CONNECTION_LIBRARY_US,
+	};
 	Http *http = calloc(1, sizeof(Http));
 
 	if (http == NULL)
@@ -232,7 +170,7 @@ http_open(Loop *loop, const HttpSettings *settings)
 	http->counters = &settings->counters->sides[settings->side];
 	http->loop = loop;
 	http->now = clock_us();
-	connections_init(&http->connections, rest_us(settings), settings->idle_us, settings->client_us);
+	connections_init(&http->connections, rest_us(settings), bounds_us);
 	http->watch = (LoopWatch) LOOP_WATCH_INIT(on_ready, http);
 	http->daemon = start_daemon(http);
 	if (http->daemon == NULL || !watch_daemon(http))
@@ -243,12 +181,47 @@ http_open(Loop *loop, const HttpSettings *settings)
 	return http;
 }
 
+static void
+stop_daemon(Http *http)
+{
+	loop_unwatch(http->loop, &http->watch);
+	http->closing = true;
+	if (http->daemon != NULL)
+		MHD_stop_daemon(http->daemon);
+	http->closing = false;
+	http->daemon = NULL;
+}
+
+/*
+ * The last resort against a connection that libmicrohttpd does not let go of: it ends with
+ * all others of this daemon.
+ */
+static void
+restart_daemon(Http *http)
+{
+	if (http->now < http->restart_due)
+		return;
+	if (http->daemon != NULL)
+	{
+		log_event(LOG_ERROR,
+				  "libmicrohttpd does not close a connection: all %u of this worker's "
+				  "listeners are closed",
+				  http->settings.share->connections);
+		counter_add(&http->counters->restarts, 1);
+		clients_resume_all(http);
+	}
+	stop_daemon(http);
+	http->daemon = start_daemon(http);
+	http->pending = true;
+	http->stuck = http->daemon == NULL || !watch_daemon(http);
+	http->restart_due = http->stuck ? http->now + RESTART_PAUSE_US : 0;
+}
+
 void
 http_close(Http *http)
 {
-	loop_unwatch(http->loop, &http->watch);
-	if (http->daemon != NULL)
-		MHD_stop_daemon(http->daemon);
+	stop_daemon(http);
+	clients_close_all(http);
 	request_free_spares(http);
 	free(http);
 }
@@ -256,7 +229,8 @@ http_close(Http *http)
 bool
 http_has_room(const Http *http)
 {
-	return http->settings.share->connections < http->settings.share->max_connections;
+	return http->daemon != NULL &&
+		   http->settings.share->connections < http->settings.share->max_connections;
 }
 
 bool
@@ -266,7 +240,7 @@ http_make_room(Http *http)
 
 	if (client == NULL)
 		return false;
-	end_connection(http, client);
+	clients_end(http, client);
 	return true;
 }
 
@@ -290,6 +264,11 @@ http_adopt(Http *http, int fd, const struct sockaddr *addr, socklen_t size)
 	PeerKey peer = peers != NULL ? peers_key(addr, size) : 0;
 
 	http->now = clock_us();
+	if (http->daemon == NULL)
+	{
+		close(fd); /* it is being started again, and the sockets are about to close */
+		return;
+	}
 	if (!peers_enter(peers, peer))
 	{
 		refuse_connection(http, fd);
@@ -315,13 +294,16 @@ daemon_timeout_ms(Http *http)
 /*
  * How long libmicrohttpd can be left alone although it says that it has something to do.
  * While requests are held it always has: it asks for their answers.  With TLS it also has
- * during handshakes.  That is worth a run at once only if there was more to do in the last.
+ * during handshakes, and without TLS while its buffer is full of what it makes nothing of.
+ * That is worth a run at once only if there was more to do in the last.
  */
 static int64_t
 pause_us(const Http *http)
 {
 	if (http->progress)
 		return 0;
+	if (http->vain_us > VAIN_MOST_US)
+		return IDLE_RUN_US + VAIN_SHARE * http->vain_last_us;
 	if (http->held > 0)
 		return HELD_RUN_US;
 	return http->settings.tls ? IDLE_RUN_US : 0;
@@ -340,6 +322,16 @@ next_run(Http *http)
 	return http->now + timeout_ms * CLOCK_US_PER_MS;
 }
 
+static void
+note_vain_run(Http *http)
+{
+	int64_t now = clock_us();
+
+	http->vain_last_us = now - http->now;
+	http->vain_us = http->progress ? 0 : http->vain_us + http->vain_last_us;
+	http->now = now;
+}
+
 /* What has become possible is done at once, not in the next turn. */
 static void
 run_daemon(Http *http)
@@ -352,6 +344,7 @@ run_daemon(Http *http)
 		http->last_run = http->now;
 		MHD_run(http->daemon);
 		http->progress |= tls_moved() != moved;
+		note_vain_run(http);
 	}
 }
 
@@ -359,16 +352,26 @@ void
 http_run(Http *http)
 {
 	http->now = clock_us();
-	end_overdue(http);
+	clients_end_overdue(http);
+	if (http->stuck)
+		restart_daemon(http);
+	if (http->daemon == NULL)
+		return;
 	rest_idle(http);
 	run_daemon(http);
+	clients_look(http);
 	idle_memory_trim(&http->most_connections, http->settings.share->connections);
 }
 
 int64_t
 http_next_due(Http *http)
 {
-	return clock_earlier(connections_next_due(&http->connections), next_run(http));
+	int64_t due = clients_next_look(http);
+
+	if (http->daemon == NULL)
+		return http->restart_due;
+	return clock_earlier(due,
+						 clock_earlier(connections_next_due(&http->connections), next_run(http)));
 }
 
 const char *
@@ -392,6 +395,7 @@ http_set_limits(Http *http, unsigned max_connections, int64_t timeout_us)
 {
 	http->settings.share->max_connections = max_connections;
 	http->settings.timeout_us = timeout_us;
+	connections_set_request_time(&http->connections, timeout_us);
 }
 
 void

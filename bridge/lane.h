@@ -34,7 +34,8 @@ typedef enum LaneEnd
 	LANE_UNKNOWN,  /* the connection was lost with a call that may have been made */
 	LANE_LEFT,     /* whoever asked has left */
 	LANE_FULL,     /* refused: too many are waiting */
-	LANE_STOPPED   /* the bridge shuts down */
+	LANE_STOPPED,  /* the bridge shuts down */
+	LANE_UNREAD    /* load shedding: too many answers wait for their clients to read them */
 } LaneEnd;
 
 /*
@@ -54,16 +55,17 @@ struct LaneJob
 	bool (*left)(const LaneJob *job);
 
 	/* the lane's own; the times may be read in done */
-	int64_t sent;             /* the last time, or 0 */
+	int64_t sent;             /* the last time, or 0: it waits in the queue, to be sent again */
 	int64_t ended;            /* or 0 */
 	LaneJob **slot;           /* place among those in flight, or NULL */
 	LaneJob *prev, *next;     /* neighbours in the queue, or in the slot */
 	LaneJob *older, *younger; /* neighbours by deadline */
-	uint64_t digest;          /* of what it asks for; 0 if it shares no statement */
+	uint64_t digest;          /* of what it asks for; 0 of a change */
 	bool active;
 	bool queued;
 	bool resent;
-	bool alone; /* shares no statement: one that it shared has failed */
+	bool alone;   /* shares no statement: one that it shared has failed */
+	bool is_long; /* its answer is expected to be long */
 };
 
 typedef struct LaneSettings
@@ -74,6 +76,9 @@ typedef struct LaneSettings
 	unsigned depth;       /* calls in flight per connection */
 	unsigned max_queue;   /* calls waiting */
 	int64_t timeout_us;
+	size_t max_reply_bytes; /* answers that are held, before reads are refused; 0: no limit */
+	DbTarget target;
+	CallSet calls;
 	bool repeatable; /* calls may be sent again: reads */
 	bool pooled;     /* a pooler hands out servers for a transaction at a time */
 	LaneCounters *counters;
@@ -89,7 +94,7 @@ extern void lane_stop(Lane *lane);
 
 /*
  * Take a job in.  Returns true, or false with *refusal set (LANE_FULL or
- * LANE_DOWN), and then done is not called.  It is quick only if deadlines do not
+ * LANE_DOWN, LANE_UNREAD), and then done is not called.  It is quick only if deadlines do not
  * decrease from one job to the next.  Nothing is sent before lane_pump.
  */
 extern bool
@@ -112,6 +117,9 @@ extern void lane_pump(Lane *lane, bool quiet);
 
 /* Whether some connection is up. */
 extern bool lane_is_up(const Lane *lane);
+
+/* Whether none is, since each is refused until somebody acts: the log says what to do. */
+extern bool lane_is_refused(const Lane *lane);
 
 /* When lane_tick is wanted next, and the tick: deadlines and connections. */
 extern int64_t lane_next_due(const Lane *lane);

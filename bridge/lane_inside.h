@@ -2,8 +2,10 @@
  * lane_inside.h
  *		The inside of a lane, for the files of this room only.
  *
- * lane_jobs.c keeps jobs and connections, lane_lists.c the lists that jobs stand in,
- * lane_send.c sends what is queued, lane_alike.c tells which jobs one call can serve.
+ * lane_jobs.c keeps jobs, lane_connections.c says which connections may be made,
+ * lane_lists.c keeps the lists that jobs stand in, lane_send.c sends what is queued,
+ * lane_long.c keeps long answers within their bounds, lane_alike.c tells which jobs one call
+ * can serve.
  *
  * Every job that is not over stands in the list of deadlines; besides, it stands
  * either in the queue or in a slot of the connection it was sent on, where others that
@@ -32,15 +34,35 @@ typedef struct Flight
 	unsigned first;
 	unsigned count;
 	bool long_lists; /* the last answer was one, and nothing was sent since */
+	bool long_call;  /* it has nothing in flight but a call whose answer is expected to be long */
 	bool closed;     /* takes no more until all in flight are over: a pooler wants its server */
 	int64_t asked;   /* when we last looked whether anybody waits for the oldest */
 } Flight;
 
+/* What one kind of call with certain parameters was answered with last. */
+typedef struct LaneLength
+{
+	uint64_t digest;
+	size_t bytes;
+} LaneLength;
+
+#define LANE_LENGTHS 256
+
+typedef struct LaneQueue
+{
+	LaneJob *head, *tail;
+	unsigned count;
+} LaneQueue;
+
 struct Lane
 {
 	LaneSettings settings;
-	LaneJob *queue_head, *queue_tail;
-	unsigned queued;
+	LaneQueue queue;      /* those that expect a short answer */
+	LaneQueue long_queue; /* and a long one */
+	LaneLength lengths[LANE_LENGTHS];
+	bool has_session;           /* some connection is up, or finishes what is in flight */
+	bool seeks;                 /* counts among the pools that look for their first connection */
+	unsigned leader;            /* the connection that is tried while there is none */
 	double crowd;               /* as many jobs wait or are in flight at a time, of late */
 	bool gathering;             /* some wait for more to go with them */
 	LaneJob *oldest, *youngest; /* by deadline */
@@ -52,6 +74,43 @@ struct Lane
 
 /* The job is over: out of everything it stands in, counted, and told to who submitted it. */
 extern void lane_finish(Lane *lane, LaneJob *job, LaneEnd end, DbReply *reply);
+
+/* ---- lane_connections.c ------------------------------------------------- */
+
+/* Bring what the lane knows of its connections up to date. */
+extern void lane_look_at_connections(Lane *lane);
+
+/* A connection that was up is lost. */
+extern void lane_note_loss(Lane *lane, unsigned number);
+
+/* Whether a connection must not be tried now: others go first. */
+extern bool lane_is_held(const Lane *lane, unsigned number);
+
+/* Whether it is worth waiting for a connection. */
+extern bool lane_has_hope(const Lane *lane);
+
+/* When a connection wants its tick. */
+extern int64_t lane_connection_due(const Lane *lane, unsigned number);
+
+/* No connection is looked for any more. */
+extern void lane_leave_connections(Lane *lane);
+
+/* ---- lane_long.c -------------------------------------------------------- */
+
+/* Whether the answer to a job is expected to be long. */
+extern bool lane_expects_long(const Lane *lane, const LaneJob *job);
+
+/* Remember how long the answer to a job was. */
+extern void lane_note_length(Lane *lane, const LaneJob *job, const DbReply *reply);
+
+/* The idle connection that may take a long call now, or NULL. */
+extern Flight *lane_flight_for_long(Lane *lane);
+
+/* Whether answers that wait for their clients leave no memory for the answer to this job. */
+extern bool lane_holds_too_much(const Lane *lane, const LaneJob *job);
+
+/* Whether this answer, which has just come, is too much. */
+extern bool lane_is_too_much(const Lane *lane, const DbReply *reply);
 
 /* ---- lane_lists.c ------------------------------------------------------- */
 

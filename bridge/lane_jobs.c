@@ -15,7 +15,7 @@
 /* An answer of so many bytes is a long list: making it outweighs what a statement costs. */
 #define LONG_LIST (32 * 1024)
 
-_Static_assert(LANE_STOPPED + 1 == COUNTERS_LANE_ENDS, "each end of a job has its counter");
+_Static_assert(LANE_UNREAD + 1 == COUNTERS_LANE_ENDS, "each end of a job has its counter");
 
 static void flight_answered(void *owner, unsigned number, DbReply *reply);
 static void flight_skipped(void *owner, unsigned number, unsigned count);
@@ -69,17 +69,10 @@ lane_abandon(Lane *lane, LaneJob *job)
 static void
 finish_all_queued(Lane *lane, LaneEnd end)
 {
-	while (lane->queue_head != NULL)
-		lane_finish(lane, lane->queue_head, end, NULL);
-}
-
-static bool
-has_hope(const Lane *lane)
-{
-	for (unsigned i = 0; i < lane->settings.connections; i++)
-		if (db_has_hope(lane->flights[i].conn))
-			return true;
-	return false;
+	while (lane->queue.head != NULL)
+		lane_finish(lane, lane->queue.head, end, NULL);
+	while (lane->long_queue.head != NULL)
+		lane_finish(lane, lane->long_queue.head, end, NULL);
 }
 
 static bool
@@ -96,11 +89,14 @@ lane_submit(Lane *lane, LaneJob *job, LaneEnd *refusal)
 	job->slot = NULL;
 	job->sent = job->ended = 0;
 	job->active = job->queued = job->resent = job->alone = false;
-	job->digest = call_shape_batches(job->call->shape) ? lane_digest(job) : 0;
-	if (!has_hope(lane))
+	job->digest = lane->settings.repeatable ? lane_digest(job) : 0;
+	job->is_long = lane_expects_long(lane, job);
+	if (!lane_has_hope(lane))
 		return refuse(lane, LANE_DOWN, refusal);
-	if (lane->queued >= lane->settings.max_queue)
+	if (lane->queue.count + lane->long_queue.count >= lane->settings.max_queue)
 		return refuse(lane, LANE_FULL, refusal);
+	if (lane_holds_too_much(lane, job))
+		return refuse(lane, LANE_UNREAD, refusal);
 	lane_queue_append(lane, job);
 	lane_deadline_insert(lane, job);
 	return true;
@@ -124,7 +120,7 @@ void
 lane_pump(Lane *lane, bool quiet)
 {
 	lane->gathering = false;
-	if (lane->queue_head != NULL)
+	if (lane->queue.head != NULL || lane->long_queue.head != NULL)
 		lane_send_queued(lane, quiet, clock_us());
 	for (unsigned i = 0; i < lane->settings.connections; i++)
 	{
@@ -144,6 +140,7 @@ flight_drop(Lane *lane, Flight *flight, unsigned count)
 	flight->first = (flight->first + count) % DB_MAX_DEPTH;
 	flight->count -= count;
 	flight->closed = flight->closed && flight->count > 0;
+	flight->long_call = flight->long_call && flight->count > 0;
 	flight->asked = 0;
 	counter_add(&lane->settings.counters->in_flight, -(uint64_t) count);
 }
@@ -161,6 +158,7 @@ static void
 queue_again(Lane *lane, LaneJob *job)
 {
 	lane_slot_remove(job);
+	job->sent = 0; /* not in effect */
 	lane_queue_prepend(lane, job);
 }
 
@@ -180,6 +178,18 @@ is_shared(LaneJob *const *slot)
 	return *slot != NULL && (*slot)->next != NULL;
 }
 
+static void
+finish_all_in(Lane *lane, LaneJob **slot, DbReply *reply)
+{
+	bool dropped = lane_is_too_much(lane, reply);
+
+	if (*slot != NULL)
+		lane_note_length(lane, *slot, reply);
+	while (*slot != NULL)
+		lane_finish(lane, *slot, dropped ? LANE_UNREAD : LANE_ANSWERED,
+					dropped ? NULL : db_reply_hold(reply));
+}
+
 /* What fails for one need not fail for all who share it: it may have been a cancellation. */
 static void
 flight_answered(void *owner, unsigned number, DbReply *reply)
@@ -193,8 +203,7 @@ flight_answered(void *owner, unsigned number, DbReply *reply)
 	flight->long_lists = is_long(reply);
 	if (is_shared(slot) && db_reply_error(reply, &error))
 		queue_each_alone(lane, slot);
-	while (*slot != NULL)
-		lane_finish(lane, *slot, LANE_ANSWERED, db_reply_hold(reply));
+	finish_all_in(lane, slot, reply);
 	db_reply_free(reply);
 }
 
@@ -246,9 +255,11 @@ flight_down(void *owner, unsigned number)
 		while (*slot != NULL)
 			job_lost(lane, *slot);
 	}
-	flight->closed = false;
+	flight->closed = flight->long_call = false;
 	flight->asked = 0;
-	if (!has_hope(lane))
+	if (db_has_hope(flight->conn))
+		lane_note_loss(lane, number);
+	if (!lane_has_hope(lane))
 		finish_all_queued(lane, LANE_DOWN);
 }
 
@@ -310,7 +321,7 @@ lane_next_due(const Lane *lane)
 	{
 		const Flight *flight = &lane->flights[i];
 
-		due = clock_earlier(due, db_next_due(flight->conn));
+		due = clock_earlier(due, lane_connection_due(lane, i));
 		due = clock_earlier(due, next_look(lane, flight));
 	}
 	return due;
@@ -322,23 +333,16 @@ lane_tick(Lane *lane, int64_t now)
 	lane->now = now;
 	while (lane->oldest != NULL && lane->oldest->deadline <= now)
 		lane_finish(lane, lane->oldest, LANE_TOO_SLOW, NULL);
+	lane_look_at_connections(lane);
 	for (unsigned i = 0; i < lane->settings.connections; i++)
 	{
 		Flight *flight = &lane->flights[i];
 
 		if (next_look(lane, flight) <= now)
 			look_after_oldest(lane, flight);
-		db_tick(flight->conn, now);
+		if (!lane_is_held(lane, i))
+			db_tick(flight->conn, now);
 	}
-}
-
-bool
-lane_is_up(const Lane *lane)
-{
-	for (unsigned i = 0; i < lane->settings.connections; i++)
-		if (db_is_up(lane->flights[i].conn))
-			return true;
-	return false;
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -356,7 +360,8 @@ flight_open(Lane *lane, Loop *loop, unsigned number)
 	flight->settings.depth = lane->settings.depth < DB_MAX_DEPTH ? lane->settings.depth
 																 : DB_MAX_DEPTH;
 	flight->settings.asynchronous_commit = lane->settings.repeatable;
-	flight->settings.changes = !lane->settings.repeatable;
+	flight->settings.target = lane->settings.target;
+	flight->settings.calls = &lane->settings.calls;
 	flight->settings.pooled = lane->settings.pooled;
 	flight->settings.counters = lane->settings.counters;
 	flight->conn = db_open(loop, &flight->settings, &client, number);
@@ -377,6 +382,7 @@ lane_open(Loop *loop, const LaneSettings *settings)
 			lane_close(lane);
 			return NULL;
 		}
+	lane_look_at_connections(lane);
 	return lane;
 }
 
@@ -391,6 +397,7 @@ void
 lane_close(Lane *lane)
 {
 	lane_stop(lane);
+	lane_leave_connections(lane);
 	for (unsigned i = 0; i < lane->settings.connections; i++)
 		if (lane->flights[i].conn != NULL)
 			db_close(lane->flights[i].conn);

@@ -5,39 +5,51 @@
  */
 #include "lane_inside.h"
 
+static LaneQueue *
+queue_of(Lane *lane, const LaneJob *job)
+{
+	return job->is_long ? &lane->long_queue : &lane->queue;
+}
+
 static void
 change_queued(Lane *lane, LaneJob *job, bool queued)
 {
 	job->queued = queued;
-	lane->queued += queued ? 1U : -1U;
-	counter_set(&lane->settings.counters->queued, lane->queued);
+	queue_of(lane, job)->count += queued ? 1U : -1U;
+	counter_set(&lane->settings.counters->queued, lane->queue.count + lane->long_queue.count);
 }
 
 void
 lane_queue_append(Lane *lane, LaneJob *job)
 {
-	job->prev = lane->queue_tail;
+	LaneQueue *queue = queue_of(lane, job);
+
+	job->prev = queue->tail;
 	job->next = NULL;
-	*(job->prev != NULL ? &job->prev->next : &lane->queue_head) = job;
-	lane->queue_tail = job;
+	*(job->prev != NULL ? &job->prev->next : &queue->head) = job;
+	queue->tail = job;
 	change_queued(lane, job, true);
 }
 
 void
 lane_queue_prepend(Lane *lane, LaneJob *job)
 {
+	LaneQueue *queue = queue_of(lane, job);
+
 	job->prev = NULL;
-	job->next = lane->queue_head;
-	*(job->next != NULL ? &job->next->prev : &lane->queue_tail) = job;
-	lane->queue_head = job;
+	job->next = queue->head;
+	*(job->next != NULL ? &job->next->prev : &queue->tail) = job;
+	queue->head = job;
 	change_queued(lane, job, true);
 }
 
 void
 lane_queue_remove(Lane *lane, LaneJob *job)
 {
-	*(job->prev != NULL ? &job->prev->next : &lane->queue_head) = job->next;
-	*(job->next != NULL ? &job->next->prev : &lane->queue_tail) = job->prev;
+	LaneQueue *queue = queue_of(lane, job);
+
+	*(job->prev != NULL ? &job->prev->next : &queue->head) = job->next;
+	*(job->next != NULL ? &job->next->prev : &queue->tail) = job->prev;
 	change_queued(lane, job, false);
 }
 

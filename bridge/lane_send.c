@@ -43,13 +43,22 @@ can_take_batch(const Flight *flight)
 	return flight->count == 0 || (flight->long_lists && flight->count <= BUSY_ENOUGH);
 }
 
+/* A long call that waits for longer than the first of the queue gets the next idle connection. */
+static bool
+long_call_is_first(const Lane *lane)
+{
+	return lane->long_queue.head != NULL &&
+		   (lane->queue.head == NULL ||
+			lane->long_queue.head->submitted <= lane->queue.head->submitted);
+}
+
 /* Whether a connection can take the first of the queue. */
 static bool
 has_room(const Lane *lane, const Flight *flight)
 {
-	return flight->count < flight->settings.depth &&
-		   (!shares(lane->queue_head) || can_take_batch(flight)) && !flight->closed &&
-		   db_is_up(flight->conn);
+	return flight->count < flight->settings.depth && !flight->long_call &&
+		   (!shares(lane->queue.head) || can_take_batch(flight)) && !flight->closed &&
+		   (flight->count == 0 || !long_call_is_first(lane)) && db_is_up(flight->conn);
 }
 
 /*
@@ -97,6 +106,13 @@ can_share(const LaneJob *first, const LaneJob *job)
 	return shares(first) && shares(job) && job->call == first->call;
 }
 
+/* Whether one answer may serve both, if they ask for the same thing. */
+static bool
+can_join(const LaneJob *first, const LaneJob *job)
+{
+	return job->call == first->call && first->digest != 0 && !first->alone && !job->alone;
+}
+
 /* The job among these that is like another one, or NULL. */
 static LaneJob *
 find_alike(LaneJob *const *jobs, unsigned count, const LaneJob *job)
@@ -117,7 +133,7 @@ gather(Lane *lane, LaneJob **jobs, unsigned looked_at)
 	LaneJob *next;
 	unsigned count = 0;
 
-	for (LaneJob *job = lane->queue_head; job != NULL && looked_at > 0 && count < DB_MAX_BATCH;
+	for (LaneJob *job = lane->queue.head; job != NULL && looked_at > 0 && count < DB_MAX_BATCH;
 		 job = next, looked_at--)
 	{
 		next = job->next;
@@ -141,13 +157,13 @@ take_off(Lane *lane, LaneJob **slot, LaneJob *job, int64_t now)
 
 /* Whoever waits for what has just been sent waits for that. */
 static void
-join(Lane *lane, LaneJob *const *jobs, unsigned count, int64_t now)
+join(Lane *lane, const LaneQueue *queue, LaneJob *const *jobs, unsigned count, int64_t now)
 {
 	LaneJob *next;
 	unsigned looked_at = 0;
 
-	for (LaneJob *job = lane->queue_head;
-		 job != NULL && looked_at < LOOKED_AT && can_share(jobs[0], job); job = next, looked_at++)
+	for (LaneJob *job = queue->head; job != NULL && looked_at < LOOKED_AT && can_join(jobs[0], job);
+		 job = next, looked_at++)
 	{
 		LaneJob *alike = find_alike(jobs, count, job);
 
@@ -159,24 +175,36 @@ join(Lane *lane, LaneJob *const *jobs, unsigned count, int64_t now)
 	}
 }
 
-/* Jobs that could not be sent stay at the head of the queue, if they are kept at all. */
-static void
-send_first(Lane *lane, Flight *flight, unsigned looked_at, int64_t now)
+/*
+ * Send jobs of a queue, and have others of it join them.  Those that could not be sent stay at
+ * the head of the queue, if they are kept at all.
+ */
+static bool
+send_jobs(Lane *lane, Flight *flight, const LaneQueue *queue, LaneJob *const *jobs, unsigned count)
 {
-	LaneJob *jobs[DB_MAX_BATCH];
 	const char *const *requests[DB_MAX_BATCH];
-	unsigned count = gather(lane, jobs, looked_at);
+	int64_t now = clock_us();
 
 	for (unsigned i = 0; i < count; i++)
 		requests[i] = jobs[i]->params;
 	if (count == 0 || !db_send(flight->conn, jobs[0]->call, requests, count))
-		return;
+		return false;
 	for (unsigned i = 0; i < count; i++)
 		take_off(lane, &flight->slots[(flight->first + flight->count++) % DB_MAX_DEPTH], jobs[i],
 				 now);
 	counter_add(&lane->settings.counters->in_flight, count);
-	join(lane, jobs, count, now);
+	join(lane, queue, jobs, count, now);
 	flight->long_lists = false;
+	return true;
+}
+
+static void
+send_first(Lane *lane, Flight *flight, unsigned looked_at)
+{
+	LaneJob *jobs[DB_MAX_BATCH];
+	unsigned count = gather(lane, jobs, looked_at);
+
+	(void) send_jobs(lane, flight, &lane->queue, jobs, count);
 }
 
 static unsigned
@@ -185,13 +213,14 @@ least(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
+/* Short calls: a long one has its connection for itself. */
 static unsigned
 in_flight(const Lane *lane)
 {
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < lane->settings.connections; i++)
-		count += lane->flights[i].count;
+		count += lane->flights[i].long_call ? 0 : lane->flights[i].count;
 	return count;
 }
 
@@ -199,7 +228,7 @@ in_flight(const Lane *lane)
 static void
 note_crowd(Lane *lane)
 {
-	double present = lane->queued + in_flight(lane);
+	double present = lane->queue.count + in_flight(lane);
 
 	if (present > lane->crowd)
 		lane->crowd = present;
@@ -220,33 +249,61 @@ portion(const Lane *lane)
 static bool
 should_gather(const Lane *lane, int64_t now)
 {
-	return shares(lane->queue_head) && lane->queued < portion(lane) && in_flight(lane) > 0 &&
-		   now - lane->queue_head->submitted < GATHER_US;
+	return shares(lane->queue.head) && lane->queue.count < portion(lane) && in_flight(lane) > 0 &&
+		   now - lane->queue.head->submitted < GATHER_US;
 }
 
 /* What waits is shared out evenly, if it is enough for several of those that can take some. */
 static unsigned
 share_of(const Lane *lane, unsigned able)
 {
-	unsigned nearest = (lane->queued + portion(lane) / 2) / portion(lane);
+	unsigned nearest = (lane->queue.count + portion(lane) / 2) / portion(lane);
 	unsigned batches = least(nearest > 0 ? nearest : 1, able);
 
-	return (lane->queued + batches - 1) / batches;
+	return (lane->queue.count + batches - 1) / batches;
 }
 
-void
-lane_send_queued(Lane *lane, bool quiet, int64_t now)
+/* One at a time on a connection that has nothing else to do, as long as one is left to others. */
+static void
+send_long(Lane *lane)
+{
+	Flight *flight;
+
+	while (long_call_is_first(lane) && (flight = lane_flight_for_long(lane)) != NULL)
+	{
+		LaneJob *job = lane->long_queue.head;
+
+		if (is_in_vain(lane, job))
+			lane_finish(lane, job, LANE_LEFT, NULL);
+		else if (lane_holds_too_much(lane, job))
+			lane_finish(lane, job, LANE_UNREAD, NULL);
+		else if (send_jobs(lane, flight, &lane->long_queue, &job, 1))
+			flight->long_call = true;
+	}
+}
+
+/* Short calls, as batches. */
+static void
+send_short(Lane *lane, bool quiet, int64_t now)
 {
 	Flight *flight;
 	unsigned able;
 
-	while (lane->queue_head != NULL && (flight = flight_with_room(lane, &able)) != NULL)
+	while (lane->queue.head != NULL && (flight = flight_with_room(lane, &able)) != NULL)
 	{
 		lane->gathering = !quiet && should_gather(lane, now);
 		if (lane->gathering)
 			return;
 		note_crowd(lane);
 		send_first(lane, flight,
-				   least(share_of(lane, able), flight->settings.depth - flight->count), now);
+				   least(share_of(lane, able), flight->settings.depth - flight->count));
 	}
+}
+
+void
+lane_send_queued(Lane *lane, bool quiet, int64_t now)
+{
+	send_long(lane);
+	send_short(lane, quiet, now);
+	send_long(lane); /* what the short ones have left */
 }

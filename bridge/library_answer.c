@@ -67,6 +67,10 @@ MHD_queue_response(struct MHD_Connection *connection, unsigned status,
 	struct MHD_Response *ours;
 	enum MHD_Result result;
 
+	if (client != NULL && client->phase >= CONNECTION_ENDS)
+		return MHD_NO; /* it has had its answer */
+	if (client != NULL)
+		client->lingers = true;
 	if (client != NULL && would_answer_twice(connection))
 	{
 		/* Answer without the library; it closes the connection when it is refused its own. */
@@ -75,7 +79,8 @@ MHD_queue_response(struct MHD_Connection *connection, unsigned status,
 	}
 	ours = client != NULL ? reply_for_library(client->http, connection, status) : NULL;
 	if (ours != NULL && client->request != NULL)
-		client->request->answered = true; /* in the middle of its body: counted, and logged */
+		request_become(client->request,
+					   REQUEST_ANSWERED); /* in the middle of its body: counted, and logged */
 	if (ours == NULL)
 		return library_function(connection, status, response);
 	result = library_function(connection, status, ours);

@@ -9,6 +9,7 @@
 #include <malloc.h>
 #endif
 
+#include "descriptors.h"
 #include "http.h"
 #include "log.h"
 #include "option_check.h"
@@ -110,9 +111,12 @@ int
 main(int argc, char **argv)
 {
 	char message[OPTIONS_MESSAGE_MAX];
-	Settings *settings = settings_read(argc, argv, message);
+	Settings *settings;
 	int status;
 
+	if (!descriptors_fill_standard())
+		return EXIT_FAILURE; /* there is nowhere to say so */
+	settings = settings_read(argc, argv, message);
 	if (settings == NULL)
 		return fail(message);
 	status = obey(settings, argc, argv);

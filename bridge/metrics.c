@@ -49,9 +49,9 @@ static const char *const side_names[] = {"api", "admin"};
 static const char *const method_names[] = {"GET", "POST", "PUT", "DELETE"};
 
 /* In the order of LaneEnd. */
-static const char *const end_names[COUNTERS_LANE_ENDS] = {"answered", "deadline",  "unavailable",
-														  "unknown",  "abandoned", "queue_full",
-														  "stopped"};
+static const char *const end_names[COUNTERS_LANE_ENDS] = {"answered", "deadline",   "unavailable",
+														  "unknown",  "abandoned",  "queue_full",
+														  "stopped",  "memory_full"};
 
 /* One sample for each lane. */
 static const Family lane_families[] = {
@@ -61,6 +61,8 @@ static const Family lane_families[] = {
 	 LANE(in_flight), 0},
 	{"pat_bridge_lane_connections_up", "gauge", "Database connections that take calls.", LANE(up),
 	 0},
+	{"pat_bridge_lane_response_bytes", "gauge",
+	 "Memory of the database's answers that clients have not taken yet.", LANE(reply_bytes), 0},
 	{"pat_bridge_lane_calls_resent_total", "counter",
 	 "Reads sent once more because their connection was lost.", LANE(resent), 0},
 	{"pat_bridge_lane_calls_joined_total", "counter",
@@ -85,6 +87,8 @@ static const Family side_families[] = {
 	 0},
 	{"pat_bridge_client_connections_accepted_total", "counter", "Connections of clients taken.",
 	 SIDE(accepted), 0},
+	{"pat_bridge_http_library_restarts_total", "counter",
+	 "Times that libmicrohttpd was started again to end a connection.", SIDE(restarts), 0},
 };
 
 static void add(Text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -323,6 +327,9 @@ add_configured(Text *text, const CounterSet *set)
 		if (set->connection_limits[side] > 0)
 			add(text, "pat_bridge_client_connections_limit{listener=\"%s\"} %" PRIu64 "\n",
 				side_names[side], set->connection_limits[side]);
+	add_single(text, "pat_bridge_response_memory_limit_bytes", "gauge",
+			   "Memory of answers from which on reads are refused.",
+			   (double) set->max_response_memory);
 	add_head(text, "pat_bridge_lane_connections", "gauge", "Database connections configured.");
 	for (unsigned lane = 0; lane < COUNTERS_LANES; lane++)
 		add(text, "pat_bridge_lane_connections{lane=\"%s\"} %" PRIu64 "\n", lane_names[lane],

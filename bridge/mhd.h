@@ -39,21 +39,28 @@
 /*
  * Before 1.0 it cuts strings at a NUL, drops the rest of a folded header
  * (raw_head.h), answers some malformed heads twice (library_answer.h), loses its
- * way when a query has more parts than it has memory for (request.c), and takes line
- * feeds alone between chunks and in their extensions (request_head.c).
+ * way when a query has more parts than it has memory for (request.c), takes line
+ * feeds alone between chunks and in their extensions (request_head.c), waits for ever
+ * for the end of a line between chunks that fills its memory (clients.c), and takes
+ * what follows a request without a body for its body if 100 (Continue) was expected
+ * (request.c).
  */
 #if MHD_VERSION < 0x01000000
-#define MHD_SERIES         "before 1.0"
-#define MHD_HIDES_BYTES    true
-#define MHD_ANSWERS_TWICE  true
-#define MHD_LOSES_ON_QUERY true
-#define MHD_LENIENT_CHUNKS true
+#define MHD_SERIES           "before 1.0"
+#define MHD_HIDES_BYTES      true
+#define MHD_ANSWERS_TWICE    true
+#define MHD_LOSES_ON_QUERY   true
+#define MHD_LENIENT_CHUNKS   true
+#define MHD_STALLS_ON_CHUNKS true
+#define MHD_LOSES_ON_EXPECT  true
 #else
-#define MHD_SERIES         "from 1.0 on"
-#define MHD_HIDES_BYTES    false
-#define MHD_ANSWERS_TWICE  false
-#define MHD_LOSES_ON_QUERY false
-#define MHD_LENIENT_CHUNKS false
+#define MHD_SERIES           "from 1.0 on"
+#define MHD_HIDES_BYTES      false
+#define MHD_ANSWERS_TWICE    false
+#define MHD_LOSES_ON_QUERY   false
+#define MHD_LENIENT_CHUNKS   false
+#define MHD_STALLS_ON_CHUNKS false
+#define MHD_LOSES_ON_EXPECT  false
 #endif
 
 /*

@@ -43,6 +43,7 @@ typedef struct Options
 	int64_t request_timeout_ms;
 	int64_t max_connections;
 	int64_t max_queue;
+	int64_t max_response_memory;
 	int64_t pooler;                      /* OptionsPooler */
 	int64_t max_connections_per_address; /* 0: no limit */
 	int64_t max_header_size;

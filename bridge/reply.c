@@ -364,7 +364,7 @@ reply_queue(Request *request)
 	result = library_queue_response(request->connection, (unsigned) answer.end.status,
 									answer.response);
 	MHD_destroy_response(answer.response);
-	request->answered = true;
+	request_become(request, REQUEST_ANSWERED);
 	return result;
 }
 
@@ -433,7 +433,7 @@ send_raw(const Connection *client, const char *text, size_t length)
 }
 
 static void
-send_outcome(const Connection *client, const Request *request)
+send_outcome(Connection *client, const Request *request)
 {
 	StatusError error = status_of_case(request->refusal);
 	char text[RAW_ANSWER_MAX];
@@ -450,6 +450,7 @@ send_outcome(const Connection *client, const Request *request)
 			 body);
 	free(body);
 	send_raw(client, text, strlen(text));
+	client->lingers = true;
 	request_end(request, &(RequestEnd){error.status, error.name, length, {0}});
 }
 
@@ -465,19 +466,18 @@ reply_send_for_library(Connection *client, unsigned status)
 void
 reply_send_refusal(Request *request)
 {
-	request->answered = true;
+	request_become(request, REQUEST_ANSWERED);
 	send_outcome(request->client, request);
 }
 
 void
-reply_send_too_slow(Request *request)
+reply_send_case(Request *request, StatusCase why)
 {
-	if (!request->begun)
+	if (request->state == REQUEST_HEAD)
 	{
 		request->method = request->path = "";
 		uuid_next(&request->http->uuids, request->id);
 	}
-	request->outcome = OUTCOME_REFUSED;
-	request->refusal = STATUS_CLIENT_TOO_SLOW;
+	request_refuse(request, why);
 	reply_send_refusal(request);
 }

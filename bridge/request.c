@@ -25,10 +25,25 @@
 /* How long a request waits for its answer before its connection is suspended. */
 #define HOLD_US (5 * CLOCK_US_PER_MS)
 
+static enum MHD_Result finish(Request *request, bool first);
+
+/*
+ * Before 1.0, who expects 100 (Continue) for no body gets it, and what stands behind the
+ * request is then taken for its body: such a request is finished in the first call.
+ */
+static bool
+expects_in_vain(const Request *request, const char *version)
+{
+	const RequestHeaders *headers = &request->headers;
+
+	return MHD_LOSES_ON_EXPECT && headers->expects && !headers->chunked &&
+		   headers->content_length == 0 && strcmp(version, MHD_HTTP_VERSION_1_0) != 0;
+}
+
 static enum MHD_Result
 begin(Request *request, const char *url, const char *method, const char *version)
 {
-	request->begun = true;
+	request_become(request, REQUEST_BODY);
 	request->method = method;
 	request->client->line = method;
 	request->path = route_path(url);
@@ -40,10 +55,40 @@ begin(Request *request, const char *url, const char *method, const char *version
 		reply_send_refusal(request);
 		return MHD_NO;
 	}
-	return request_answers_early(request) ? reply_queue(request) : MHD_YES;
+	if (request_answers_early(request))
+	{
+		request->client->lingers = true;
+		return reply_queue(request);
+	}
+	if (request->headers.chunked)
+		request_enter(request, CONNECTION_CHUNKS);
+	return expects_in_vain(request, version) ? finish(request, true) : MHD_YES;
 }
 
 /* ---- the body ----------------------------------------------------------- */
+
+/*
+ * Whether all of a body in chunks still comes in time: for libmicrohttpd each piece of it
+ * is a new one.
+ */
+static bool
+chunks_are_in_time(Request *request)
+{
+	const Http *http = request->http;
+
+	if (!request->headers.chunked)
+		return true;
+	request_enter(request, CONNECTION_CHUNKS);
+	return http->now - request->started < http->settings.client_us;
+}
+
+/* Answered past libmicrohttpd, which closes the connection. */
+static enum MHD_Result
+end_in_body(Request *request, StatusCase why)
+{
+	reply_send_case(request, why);
+	return MHD_NO;
+}
 
 /* All of it is kept or none: a body that turns out too large is read on, up to a bound. */
 static enum MHD_Result
@@ -54,8 +99,10 @@ take_body(Request *request, const char *data, size_t size)
 	bool wanted = request->outcome == OUTCOME_OPEN && route_takes_body(request->match.route);
 
 	request->body_seen += size;
+	if (!chunks_are_in_time(request))
+		return end_in_body(request, STATUS_CLIENT_TOO_SLOW);
 	if (request->body_seen > HTTP_DRAIN_MAX)
-		return MHD_NO;
+		return end_in_body(request, STATUS_BODY_TOO_LARGE);
 	if (request->body_seen > max && request->outcome == OUTCOME_OPEN)
 		request_refuse(request, STATUS_BODY_TOO_LARGE);
 	else if (wanted)
@@ -130,32 +177,39 @@ parameter(const Request *request, RouteSource source)
 	return request->headers.authorized ? request->headers.authorization.bytes : NULL;
 }
 
-static StatusCase
-case_of_end(LaneEnd end, bool write)
+static bool
+is_write(const Request *request)
 {
+	return request->match.route->lane == ROUTE_WRITE;
+}
+
+/* A change that was not sent has not been made; one that was may have been. */
+static StatusCase
+case_of_end(const Request *request, LaneEnd end)
+{
+	bool sent = request->job.sent != 0;
+
 	switch (end)
 	{
 		case LANE_TOO_SLOW:
-			return write ? STATUS_WRITE_TOO_SLOW : STATUS_TOO_SLOW;
+			if (!is_write(request))
+				return STATUS_TOO_SLOW;
+			return sent ? STATUS_WRITE_TOO_SLOW : STATUS_WRITE_NOT_SENT;
 		case LANE_DOWN:
 			return STATUS_DATABASE_AWAY;
 		case LANE_UNKNOWN:
 			return STATUS_OUTCOME_UNKNOWN;
 		case LANE_FULL:
 			return STATUS_QUEUE_FULL;
+		case LANE_UNREAD:
+			return STATUS_MEMORY_FULL;
 		case LANE_STOPPED:
-			return STATUS_STOPPING;
+			return is_write(request) && sent ? STATUS_OUTCOME_UNKNOWN : STATUS_STOPPING;
 		case LANE_LEFT:
 		case LANE_ANSWERED:
 			break;
 	}
 	return STATUS_INTERNAL;
-}
-
-static bool
-is_write(const Request *request)
-{
-	return request->match.route->lane == ROUTE_WRITE;
 }
 
 /*
@@ -174,21 +228,37 @@ static void
 job_done(LaneJob *job, LaneEnd end, DbReply *reply)
 {
 	Request *request = (Request *) job;
+	bool suspended = request->state == REQUEST_SUSPENDED;
 
-	request->waiting = false;
+	request_become(request, suspended ? REQUEST_RESUMED : REQUEST_DECIDED);
 	request->reply = reply;
 	if (reply != NULL)
 		request->outcome = OUTCOME_REPLIED;
 	else if (end == LANE_LEFT)
-		request->left = true;
+		request_become(request, REQUEST_LEFT);
 	else
-		request_refuse(request, case_of_end(end, is_write(request)));
-	if (request->suspended)
+		request_refuse(request, case_of_end(request, end));
+	if (suspended)
 	{
 		answer_before_reading(request, true);
 		MHD_resume_connection(request->connection);
 	}
 	request->http->pending = true;
+}
+
+static Lane *
+pool_of(const Request *request)
+{
+	const HttpSettings *settings = &request->http->settings;
+
+	return is_write(request) ? settings->write : settings->read;
+}
+
+void
+request_give_up(Request *request)
+{
+	lane_abandon(pool_of(request), &request->job);
+	job_done(&request->job, LANE_TOO_SLOW, NULL);
 }
 
 /*
@@ -226,10 +296,19 @@ submit(Request *request)
 	job->deadline = job->submitted + settings->timeout_us;
 	job->done = job_done;
 	job->left = client_left;
-	if (lane_submit(is_write(request) ? settings->write : settings->read, job, &refusal))
-		request->waiting = true;
+	if (lane_submit(pool_of(request), job, &refusal))
+		request_become(request, REQUEST_HELD);
 	else
-		request_refuse(request, case_of_end(refusal, is_write(request)));
+		request_refuse(request, case_of_end(request, refusal));
+}
+
+static void
+tell_readiness(Request *request, bool ready)
+{
+	if (ready)
+		request->outcome = OUTCOME_READY;
+	else
+		request_refuse(request, STATUS_DATABASE_AWAY);
 }
 
 /* The request is complete: answer it here, or let the database do so. */
@@ -242,10 +321,12 @@ dispatch(Request *request)
 			request->outcome = OUTCOME_HEALTHY;
 			break;
 		case ROUTE_READY:
-			if (lane_is_up(request->http->settings.read))
-				request->outcome = OUTCOME_READY;
-			else
-				request_refuse(request, STATUS_DATABASE_AWAY);
+			tell_readiness(request, lane_is_up(request->http->settings.read) &&
+										!lane_is_refused(request->http->settings.write));
+			break;
+		case ROUTE_READY_WRITE:
+			tell_readiness(request, lane_is_up(request->http->settings.read) &&
+										lane_is_up(request->http->settings.write));
 			break;
 		case ROUTE_METRICS:
 			request->outcome = OUTCOME_METRICS;
@@ -260,54 +341,37 @@ dispatch(Request *request)
 	}
 }
 
-/* Whether libmicrohttpd is to ask in each of its runs if the answer is there. */
-static void
-hold(Request *request, bool held)
-{
-	if (request->held == held)
-		return;
-	request->held = held;
-	request->http->held += held ? 1U : -1U;
-}
-
 /*
  * Most answers are there within a millisecond or two.  To suspend a connection
  * and to resume it takes two calls of epoll_ctl and a read in vain; to ask takes
- * less, as long as it is not for long.
+ * less, as long as it is not for long.  After its first call libmicrohttpd does not ask.
  */
 static enum MHD_Result
-wait_for_answer(Request *request)
+wait_for_answer(Request *request, bool first)
 {
 	if (request->client->phase != CONNECTION_WAITS)
 		request_enter(request, CONNECTION_WAITS);
-	hold(request, request->http->now - request->job.submitted < HOLD_US);
-	if (!request->held)
+	if (first || request->http->now - request->job.submitted >= HOLD_US)
 	{
-		request->suspended = true;
+		request_become(request, REQUEST_SUSPENDED);
 		MHD_suspend_connection(request->connection);
 	}
 	return MHD_YES;
 }
 
+/* The request is complete; first: that is known already in the first call. */
 static enum MHD_Result
-finish(Request *request)
+finish(Request *request, bool first)
 {
-	if (request->left)
+	if (request->state == REQUEST_LEFT)
 		return MHD_NO;
-	if (request->suspended)
+	if (request->state == REQUEST_RESUMED)
 		answer_before_reading(request, false);
-	if (request->outcome == OUTCOME_OPEN && !request->waiting)
+	if (request->state == REQUEST_BODY && request->outcome == OUTCOME_OPEN)
 		dispatch(request);
-	if (request->waiting)
-		return wait_for_answer(request);
-	hold(request, false);
+	if (request_waits(request))
+		return wait_for_answer(request, first);
 	return reply_queue(request);
-}
-
-void
-request_enter(Request *request, ConnectionPhase phase)
-{
-	connections_enter(&request->http->connections, request->client, phase, request->http->now);
 }
 
 /* ---- libmicrohttpd's callbacks ------------------------------------------ */
@@ -359,10 +423,10 @@ request_handle(void *cls, struct MHD_Connection *connection, const char *url, co
 
 	(void) cls;
 	(void) connection;
-	if (request == NULL)
+	if (request == NULL || request->client->phase >= CONNECTION_ENDS)
 		return MHD_NO;
-	request->http->progress |= !request->held || !request->waiting;
-	if (!request->begun)
+	request->http->progress |= request->state != REQUEST_HELD;
+	if (request->state == REQUEST_HEAD)
 		return begin(request, url, method, version);
 	if (*size > 0)
 	{
@@ -371,7 +435,7 @@ request_handle(void *cls, struct MHD_Connection *connection, const char *url, co
 		*size = 0;
 		return result;
 	}
-	return finish(request);
+	return finish(request, false);
 }
 
 static void
@@ -395,15 +459,11 @@ request_completed(void *cls, struct MHD_Connection *connection, void **context,
 		return;
 	*context = NULL;
 	request->http->progress = true;
-	hold(request, false);
-	if (request->waiting)
-	{
-		const HttpSettings *settings = &request->http->settings;
-
-		lane_abandon(is_write(request) ? settings->write : settings->read, &request->job);
-	}
-	if (request->begun && !request->answered)
+	if (request_waits(request))
+		lane_abandon(pool_of(request), &request->job);
+	if (request->state != REQUEST_HEAD && request->state != REQUEST_ANSWERED)
 		request_end(request, &(RequestEnd){0});
+	request_become(request, REQUEST_ANSWERED);
 	if (request->reply != NULL)
 		db_reply_free(request->reply);
 	free_secret(request->caller, request->caller != NULL ? strlen(request->caller) : 0);

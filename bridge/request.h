@@ -3,10 +3,10 @@
  *		Inside the HTTP room: the state of a worker's HTTP side, and of one
  *		request from its request line until it is completed.
  *
- * Shared by http.c (connections), request.c (life of a request), request_head.c
- * (its head), request_memory.c (its memory), reply.c (answers), request_end.c (counts
- * and the log) and library_answer.c (the library's own answers); nobody else may
- * include it.
+ * Shared by http.c (the daemon), clients.c (connections), request.c (life of a
+ * request), request_head.c (its head), request_memory.c (its memory), reply.c
+ * (answers), request_end.c (counts and the log) and library_answer.c (the library's
+ * own answers); nobody else may include it.
  */
 #ifndef PAT_BRIDGE_REQUEST_H
 #define PAT_BRIDGE_REQUEST_H
@@ -29,6 +29,12 @@ struct Http
 	LoopWatch watch; /* libmicrohttpd's own epoll descriptor */
 	struct MHD_Daemon *daemon;
 	Connections connections;
+	struct Client *looked_at; /* clients that have ended their side: clients.c */
+	struct Client *gone;      /* to be freed */
+	int64_t chunks_due;       /* when to look at bodies in chunks next */
+	bool closing;             /* the daemon is being stopped: nobody lingers */
+	bool stuck;               /* libmicrohttpd has kept a connection against all that was done */
+	int64_t restart_due;      /* not before then, if the daemon could not be started again */
 	IdleMemory idle_memory;
 	unsigned most_connections; /* for idle_memory_trim */
 	int64_t now;               /* of this turn of the loop */
@@ -38,9 +44,11 @@ struct Http
 	UuidSource uuids;
 	struct Request *spares; /* requests that have ended, for the next ones */
 	unsigned spare_count;
-	bool pending;     /* libmicrohttpd has something to do */
-	bool progress;    /* it has done something but ask for data and answers */
-	unsigned held;    /* requests that wait, and it asks */
+	bool pending;    /* libmicrohttpd has something to do */
+	bool progress;   /* it has done something but ask for data and answers */
+	int64_t vain_us; /* how long the runs took, since the last event, in which it has not */
+	int64_t vain_last_us;
+	unsigned held;    /* requests in REQUEST_HELD */
 	int64_t last_run; /* of it */
 	bool draining;
 	int64_t last_sign; /* of a client, while draining */
@@ -87,6 +95,19 @@ typedef enum RequestOutcome
 	OUTCOME_REPLIED /* with reply */
 } RequestOutcome;
 
+/* From the request line to the end; each state may go on to any later one. */
+typedef enum RequestState
+{
+	REQUEST_HEAD,      /* its head is being read */
+	REQUEST_BODY,      /* its head has been read, and its body is, if it has one */
+	REQUEST_HELD,      /* waits for the database; libmicrohttpd asks in each of its runs */
+	REQUEST_SUSPENDED, /* waits for the database; libmicrohttpd leaves its connection alone */
+	REQUEST_DECIDED,   /* its outcome is known, libmicrohttpd will ask */
+	REQUEST_RESUMED,   /* so, after it was suspended */
+	REQUEST_LEFT,      /* its client has left: no answer */
+	REQUEST_ANSWERED   /* its answer is on the way */
+} RequestState;
+
 typedef struct Request
 {
 	LaneJob job; /* first: a job is turned back into its request */
@@ -109,14 +130,25 @@ typedef struct Request
 	char *body;
 	size_t body_length;
 	size_t body_seen; /* kept or not */
-	bool begun;
-	bool waiting;   /* in a lane */
-	bool held;      /* waiting, and libmicrohttpd asks in each of its runs */
-	bool suspended; /* waiting, and it does not */
-	bool left;      /* the client has closed its side: close ours, without an answer */
-	bool answered;  /* a response is queued */
+	RequestState state;
 	struct Request *next_spare;
 } Request;
+
+/* Whether it is in a pool. */
+static inline bool
+request_waits(const Request *request)
+{
+	return request->state == REQUEST_HELD || request->state == REQUEST_SUSPENDED;
+}
+
+/* The only place that changes the state. */
+static inline void
+request_become(Request *request, RequestState state)
+{
+	request->http->held += (state == REQUEST_HELD ? 1U : 0U);
+	request->http->held -= (request->state == REQUEST_HELD ? 1U : 0U);
+	request->state = state;
+}
 
 static inline void
 request_refuse(Request *request, StatusCase why)
@@ -170,8 +202,12 @@ extern void request_end(const Request *request, const RequestEnd *end);
  * an outage under load must not become a flood of lines (request_end.c).
  */
 extern bool request_may_log_error(Http *http);
-/* The client's connection goes on to another phase of its life. */
+
+/* The client's connection goes on to another phase of its life (clients.c). */
 extern void request_enter(Request *request, ConnectionPhase phase);
+
+/* The deadline has passed long ago, and the pool has not said so: do without it. */
+extern void request_give_up(Request *request);
 
 /* Queue the answer to a request whose outcome is known, and log it (reply.c). */
 extern enum MHD_Result reply_queue(Request *request);
@@ -195,7 +231,7 @@ extern void reply_send_for_library(Connection *client, unsigned status);
  */
 extern void reply_send_refusal(Request *request);
 
-/* So for a request that takes its client too long to send (reply.c). */
-extern void reply_send_too_slow(Request *request);
+/* So for a request that is refused before all of it has been read (reply.c). */
+extern void reply_send_case(Request *request, StatusCase why);
 
 #endif

@@ -46,7 +46,7 @@ static const Route routes[] = {
 	 ROUTE_CALL,
 	 ROUTE_READ,
 	 200,
-	 {3, "pat_list_service_accounts", "$1::text", 1, CALL_JSON},
+	 {3, "pat_list_service_accounts", "$1::text", 1, CALL_JSON_OF_ALL},
 	 {ROUTE_FROM_CALLER}},
 	{ROUTE_POST,
 	 ACCOUNTS,
@@ -92,6 +92,7 @@ static const Route routes[] = {
 	 {ROUTE_FROM_PATH_1, ROUTE_FROM_CALLER}},
 	{.method = ROUTE_GET, .pattern = "/health", .kind = ROUTE_HEALTH, .success = 200},
 	{.method = ROUTE_GET, .pattern = "/ready", .kind = ROUTE_READY, .success = 200},
+	{.method = ROUTE_GET, .pattern = "/ready/write", .kind = ROUTE_READY_WRITE, .success = 200},
 	{.method = ROUTE_GET, .pattern = "/metrics", .kind = ROUTE_METRICS, .success = 200},
 	{.method = ROUTE_GET, .pattern = "/docs/openapi.json", .kind = ROUTE_OPENAPI, .success = 200},
 };

@@ -32,18 +32,20 @@ typedef enum RouteMethod
 
 typedef enum RouteKind
 {
-	ROUTE_CALL,    /* answered by a SQL function */
-	ROUTE_HEALTH,  /* answered by the bridge: the process is alive */
-	ROUTE_READY,   /* answered by the bridge: the read lane is up */
-	ROUTE_METRICS, /* answered by the bridge: its counters */
-	ROUTE_OPENAPI  /* answered by the bridge: the document of this API */
+	ROUTE_CALL,   /* answered by a SQL function */
+	ROUTE_HEALTH, /* answered by the bridge: the process is alive */
+	ROUTE_READY,  /* answered by the bridge: lists are served, and its roles may do all calls */
+	ROUTE_READY_WRITE, /* answered by the bridge: changes are served, too */
+	ROUTE_METRICS,     /* answered by the bridge: its counters */
+	ROUTE_OPENAPI      /* answered by the bridge: the document of this API */
 } RouteKind;
 
 /* A set of kinds: what is served at an address. */
 #define ROUTE_BIT(kind) (1U << (kind))
 #define ROUTE_ALL       (~0U)
-#define ROUTE_FOR_MONITORS \
-	(ROUTE_BIT(ROUTE_HEALTH) | ROUTE_BIT(ROUTE_READY) | ROUTE_BIT(ROUTE_METRICS))
+#define ROUTE_FOR_MONITORS                                                             \
+	(ROUTE_BIT(ROUTE_HEALTH) | ROUTE_BIT(ROUTE_READY) | ROUTE_BIT(ROUTE_READY_WRITE) | \
+	 ROUTE_BIT(ROUTE_METRICS))
 
 typedef enum RouteLane
 {

@@ -9,21 +9,25 @@
 #include "service.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "counters.h"
+#include "descriptors.h"
 #include "listen.h"
 #include "log.h"
 #include "peers.h"
 #include "systemd.h"
 #include "tls.h"
 #include "worker.h"
+
+/* How much later than --drain-timeout a worker may be done: it looks at the clock now and then. */
+#define OVERDUE_MS 2000
 
 typedef struct Service
 {
@@ -42,29 +46,22 @@ typedef struct Service
 
 /* ---- the start ---------------------------------------------------------- */
 
-/* Connections are descriptors: take as many as the administrator allows. */
-static void
-raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		log_event(LOG_WARNING, "cannot raise the limit of open files: %s", strerror(errno));
-}
-
 /* Blocked here, before any thread exists, so that only sigwait sees them. */
 static void
 take_signals(sigset_t *signals)
 {
+	sigset_t alarm_only;
+
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(signals);
 	sigaddset(signals, SIGTERM);
 	sigaddset(signals, SIGINT);
 	sigaddset(signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, signals, NULL);
+	signal(SIGALRM, SIG_IGN); /* until set_alarm; workers do not see it */
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &alarm_only, NULL);
 }
 
 /* Sockets that the service manager has opened stand in place of all --listen. */
@@ -317,21 +314,56 @@ end_at_once(int signal_number)
 	raise(signal_number); /* comes when this returns */
 }
 
+/*
+ * The bound of last resort: --drain-timeout holds whatever a worker waits for.  Calls nothing
+ * that must not be in a handler, nor anything that could block.
+ */
+static void
+end_overdue(int signal_number)
+{
+	static const char text[] = "pat-bridge: a worker did not stop in time\n";
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	(void) signal_number;
+	for (unsigned i = 0; ending != NULL && i < ending->monitoring; i++)
+		socket_file_remove(&ending->admin[i].file);
+	if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0)
+	{
+		ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+		(void) written;
+	}
+	_exit(EXIT_FAILURE);
+}
+
+static void
+set_alarm(int64_t ms)
+{
+	struct itimerval timer = {.it_value = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000}};
+
+	signal(SIGALRM, SIG_IGN); /* forgets one that is pending */
+	signal(SIGALRM, end_overdue);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 /* The second signal ends the process: nobody has to wait for a hung stop. */
 static void
 stop(Service *service, int signal_number, const sigset_t *signals)
 {
+	int64_t longest_ms = service->settings->options.drain_timeout_ms + OVERDUE_MS;
 	sigset_t enders = *signals;
 
-	for (unsigned i = 0; i < service->listening; i++)
-		listen_withdraw(&service->listeners[i]);
-	log_event(LOG_NOTICE, "stopping: %s", strsignal(signal_number));
-	systemd_stopping((service->settings->options.drain_timeout_ms + 1000) * CLOCK_US_PER_MS);
 	sigdelset(&enders, SIGHUP);
+	sigaddset(&enders, SIGALRM);
 	ending = service;
 	signal(SIGTERM, end_at_once);
 	signal(SIGINT, end_at_once);
+	set_alarm(longest_ms);
 	pthread_sigmask(SIG_UNBLOCK, &enders, NULL);
+	for (unsigned i = 0; i < service->listening; i++)
+		listen_withdraw(&service->listeners[i]);
+	log_event(LOG_NOTICE, "stopping: %s", strsignal(signal_number));
+	systemd_stopping(longest_ms * CLOCK_US_PER_MS);
 	stop_workers(service);
 }
 
@@ -378,7 +410,7 @@ service_run(Settings *settings, const Privileges *plan, int argc, char **argv)
 	bool good;
 
 	take_signals(&signals);
-	raise_descriptor_limit();
+	descriptors_raise_limit(&settings->options);
 	good = open_listeners(&service, plan) && give_root_away(&service, plan) &&
 		   open_log(settings->options.log_file) && open_counters(&service) &&
 		   open_peers(&service) && start_workers(&service);

@@ -48,6 +48,9 @@ static const StatusError cases[STATUS_CASES] = {
 							  "The database is not available at the moment. Try again shortly."},
 	[STATUS_QUEUE_FULL] = {503, UNAVAILABLE,
 						   "Too many requests are waiting already. Try again shortly."},
+	[STATUS_MEMORY_FULL] = {503, UNAVAILABLE,
+							"Too many answers wait for their clients to read them. Try again "
+							"shortly."},
 	[STATUS_STOPPING] = {503, UNAVAILABLE, "The server is shutting down."},
 	[STATUS_OUTCOME_UNKNOWN] = {503, UNAVAILABLE,
 								"The connection to the database was lost during the change, which "
@@ -56,6 +59,8 @@ static const StatusError cases[STATUS_CASES] = {
 	[STATUS_WRITE_TOO_SLOW] = {504, TIMEOUT,
 							   "The database did not answer in time. The change may still be made. "
 							   "Check before you repeat it."},
+	[STATUS_WRITE_NOT_SENT] = {504, TIMEOUT,
+							   "The database did not answer in time. The change was not made."},
 	[STATUS_HTTP_VERSION] = {505, "HttpVersionError", "The version of HTTP is not supported."},
 };
 

@@ -372,6 +372,12 @@ tls_moved(void)
 	return moved;
 }
 
+size_t
+tls_unread(void *session)
+{
+	return gnutls_record_check_pending(session);
+}
+
 ssize_t
 tls_send(void *session, const char *bytes, size_t size)
 {

@@ -63,6 +63,9 @@ extern void tls_count(void *session);
 /* Bytes that the counted sessions of this thread have sent and received, so far. */
 extern uint64_t tls_moved(void);
 
+/* Bytes that GnuTLS has read from the socket and decoded, and nobody has taken yet. */
+extern size_t tls_unread(void *session);
+
 /* Send on a session of GnuTLS, without waiting; how much went out, or less than 0. */
 extern ssize_t tls_send(void *session, const char *bytes, size_t size);
 

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "descriptors.h"
 #include "gate.h"
 #include "lane.h"
 #include "log.h"
@@ -153,7 +154,16 @@ close_api(Worker *worker)
 static unsigned
 max_connections(const Options *options)
 {
-	return (unsigned) ((options->max_connections + options->workers - 1) / options->workers);
+	unsigned workers = (unsigned) options->workers;
+
+	return (descriptors_max_connections(options) + workers - 1) / workers;
+}
+
+/* Its part of the memory for answers. */
+static size_t
+max_response_memory(const Options *options)
+{
+	return (size_t) ((options->max_response_memory + options->workers - 1) / options->workers);
 }
 
 static void
@@ -279,6 +289,29 @@ worker_free(Worker *worker)
 	free(worker);
 }
 
+/* What the connections of one kind are for. */
+static CallSet
+calls_of(RouteLane which)
+{
+	CallSet set = {.count = 0};
+	size_t rows;
+	const Route *table = route_table(&rows);
+
+	for (size_t i = 0; i < rows; i++)
+		if (table[i].kind == ROUTE_CALL && table[i].lane == which)
+			set.calls[set.count++] = &table[i].call;
+	return set;
+}
+
+/* Reads come from the primary, unless --read-db names servers for them. */
+static DbTarget
+target_of(const Options *options, bool write)
+{
+	if (write)
+		return DB_TAKES_CHANGES;
+	return options->read_db == NULL ? DB_PRIMARY : DB_ANY_SERVER;
+}
+
 static Lane *
 open_lane(Worker *worker, const Options *options, Counters *counters, bool write)
 {
@@ -289,6 +322,9 @@ open_lane(Worker *worker, const Options *options, Counters *counters, bool write
 		.depth = write ? WRITE_DEPTH : READ_DEPTH,
 		.max_queue = (unsigned) options->max_queue,
 		.timeout_us = options->request_timeout_ms * CLOCK_US_PER_MS,
+		.max_reply_bytes = write ? 0 : max_response_memory(options),
+		.target = target_of(options, write),
+		.calls = calls_of(write ? ROUTE_WRITE : ROUTE_READ),
 		.repeatable = !write,
 		.pooled = options->pooler == OPTIONS_POOLER_TRANSACTION,
 		.counters = &counters->lanes[write ? COUNTERS_WRITE : COUNTERS_READ],
@@ -403,6 +439,7 @@ worker_describe(CounterSet *counters, const Options *options)
 	db_library_version(counters->db_library, sizeof(counters->db_library));
 	counters->lane_connections[COUNTERS_READ] = workers * (uint64_t) options->read_connections;
 	counters->lane_connections[COUNTERS_WRITE] = workers * (uint64_t) options->write_connections;
+	counters->max_response_memory = workers * max_response_memory(options);
 	worker_describe_limits(counters, options);
 	if (options->admin_listen_count > 0)
 		counter_set(&counters->connection_limits[COUNTERS_ADMIN], HTTP_ADMIN_CONNECTIONS);

@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "json_integer.h"
 #include "json_object.h"
 #include "jwt_caller.h"
 #include "jwt_claims.h"
@@ -67,6 +68,17 @@ server_text(const char *utf8)
 	return utf8;
 }
 
+/* A number by its value, however it is spelled; text as ids are written. */
+static bool
+subject_id(const PatJsonMember *subject, int32 *id)
+{
+	PatSlice text = {subject->text, strlen(subject->text)};
+
+	if (subject->type == PAT_JSON_NUMBER)
+		return pat_json_number_to_int32(text, id) && *id > 0;
+	return pat_parse_id(text.data, text.len, id);
+}
+
 /*
  * A number is an id.  Text is an id or a username; if it is the one for one
  * account and the other for another, it names nobody.  That the other has been
@@ -81,8 +93,7 @@ find_subject(const PatJsonMember *subject, PatAccount *account, bool *by_usernam
 
 	if (subject == NULL || (subject->type != PAT_JSON_STRING && subject->type != PAT_JSON_NUMBER))
 		return false;
-	by_id = pat_parse_id(subject->text, strlen(subject->text), &id) &&
-			pat_find_account(id, account, NULL);
+	by_id = subject_id(subject, &id) && pat_find_account(id, account, NULL);
 	username = subject->type == PAT_JSON_STRING ? server_text(subject->text) : NULL;
 	*by_username = !by_id;
 	if (by_id)

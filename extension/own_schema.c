@@ -4,15 +4,14 @@
  *
  * Functions in PL/pgSQL look at each call (install/guard.sed); the functions in C need no name,
  * and refuse to work where those do, so that a schema that was renamed without the event trigger
- * is not half in use.  Owns: the schema that was found in order, dropped by invalidation.
+ * is not half in use.  Owns: the schema that was found in order, and its name then.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
@@ -23,15 +22,9 @@
 #define NAME_IS_BEHIND "IF to_regnamespace('"
 #define NAME_IS_BEFORE "')"
 
-static Oid in_order = InvalidOid;
-static bool callback_registered = false;
-
-static void
-forget(Datum arg pg_attribute_unused(), int cache pg_attribute_unused(),
-	   uint32 hash pg_attribute_unused())
-{
-	in_order = InvalidOid;
-}
+/* Found in order, under this name. */
+static Oid checked = InvalidOid;
+static NameData checked_name;
 
 static char *
 body_of_guarded(Oid schema)
@@ -68,27 +61,34 @@ name_in(char *body)
 																			   : NULL;
 }
 
+/* Is the schema bound to its present name, as far as is known?  Writes that name. */
+static bool
+is_known_as(Oid schema, NameData *name)
+{
+	HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for schema %u", schema);
+	*name = ((Form_pg_namespace) GETSTRUCT(tuple))->nspname;
+	ReleaseSysCache(tuple);
+	return schema == checked && strcmp(NameStr(*name), NameStr(checked_name)) == 0;
+}
+
 void
 pat_check_own_schema(Oid schema)
 {
-	char *wanted;
-	char *name;
+	NameData name;
+	char *bound_to;
 
-	if (schema == in_order)
+	if (is_known_as(schema, &name))
 		return;
-	if (!callback_registered)
-	{
-		CacheRegisterSyscacheCallback(NAMESPACEOID, forget, (Datum) 0);
-		CacheRegisterSyscacheCallback(PROCOID, forget, (Datum) 0);
-		callback_registered = true;
-	}
-	wanted = get_namespace_name(schema);
-	name = name_in(body_of_guarded(schema));
-	if (wanted == NULL || name == NULL || strcmp(name, wanted) != 0)
+	bound_to = name_in(body_of_guarded(schema));
+	if (bound_to == NULL || strcmp(bound_to, NameStr(name)) != 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("the schema of extension \"pat\" was renamed"),
 						errhint("Enable the event trigger pat_follow_rename, and rename the "
 								"schema once more."),
 						errhidestmt(true), errhidecontext(true)));
-	in_order = schema;
+	checked = schema;
+	checked_name = name;
 }

@@ -9,7 +9,7 @@
 
 /*
  * Raise an error if not: object_not_in_prerequisite_state.  Of a schema that was in order it
- * costs a comparison, until a schema or a function changes in the database.
+ * costs a look into the system cache, as long as it has the same name.
  */
 extern void pat_check_own_schema(Oid schema);
 

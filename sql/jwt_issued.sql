@@ -82,6 +82,9 @@ SELECT pg_temp.state('regress-bot', 1e300) AS far, pg_temp.state('regress-bot', 
 SELECT pg_temp.who(format('{"sub":%s,"exp":32472144000}', :bot)) AS number, pg_temp.who(format('{"sub":"%s","exp":32472144000}', :bot)) AS text;
 SELECT iat, pg_temp.who(format('{"sub":%s,"iat":%s,"exp":32472144000}', :bot, iat)) AS number, pg_temp.who(format('{"sub":"%s","iat":%s,"exp":32472144000}', :bot, iat)) AS text
 FROM unnest(ARRAY['1704067199', '1704067200', '32472143000', '"1704067200"', 'null']) AS iat;
+-- C7: a number names an id by its value, text as ids are written
+SELECT n, pg_temp.who(format('{"sub":%s,"exp":32472144000}', spelled)) AS number, pg_temp.who(format('{"sub":"%s","exp":32472144000}', spelled)) AS text
+FROM unnest(ARRAY[:bot || '.0', :bot || 'e0', :bot || '0e-1', '-' || :bot, :bot || '.5', '0', '-1337', '-1337.0', '1e99']) WITH ORDINALITY AS s (spelled, n) ORDER BY n;
 -- B1: a text that is an id does not name that account once another, whose username it was, is deleted
 SELECT pat_create_account(:'bot') AS namesake \gset
 SELECT pg_temp.state(:'bot', 1704067200) AS both_alive;

@@ -210,6 +210,32 @@ SELECT pat_list_for_service_account(:'bot', :'root');
 \echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
 
+-- A4: whatever writes a table is reached only through a function that takes the locks of changes first,
+-- before it names a table
+CREATE TEMP VIEW regress_function AS
+SELECT p.oid AS id, p.proname AS name, p.prosrc AS body,
+       p.prosrc ~ '(INSERT INTO|UPDATE|DELETE FROM) \S+\.pat_' AS writes,
+       p.prosrc ~ 'pat_begin_change\(|pat_authorize\(|LOCK TABLE' AS locks,
+       substring(p.prosrc FROM '^(?:(?!pat_begin_change\(|pat_authorize\(|LOCK TABLE).)*')
+           !~ '\.pat_(role|role_permission|token|account|jwt_key|import|event)\M' AS locks_first
+FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+    JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+    JOIN pg_language l ON l.oid = p.prolang AND l.lanname IN ('sql', 'plpgsql')
+WHERE e.extname = 'pat' AND d.deptype = 'e';
+SELECT count(*) > 20 AS many, count(*) FILTER (WHERE writes) > 10 AS writers, count(*) FILTER (WHERE locks) > 10 AS lockers
+FROM regress_function;
+WITH RECURSIVE unlocked (id, name, via) AS (
+    SELECT id, name, name::text FROM regress_function WHERE writes AND NOT locks
+    UNION
+    SELECT caller.id, caller.name, caller.name || ' > ' || u.via
+    FROM unlocked u JOIN regress_function caller ON caller.body ~ ('\.' || u.name || '\(')
+    WHERE NOT caller.locks AND caller.id <> u.id
+)
+SELECT via AS writes_without_locks FROM unlocked u
+WHERE NOT EXISTS (SELECT FROM regress_function caller WHERE caller.body ~ ('\.' || u.name || '\(') AND caller.id <> u.id)
+ORDER BY 1;
+SELECT name AS reads_before_it_locks FROM regress_function WHERE locks AND NOT locks_first ORDER BY 1;
+
 SELECT pat_delete_jwt_key('regress-storage');
 DELETE FROM pat_token WHERE account_id = :bot OR secret_hash = sha256(:'root');
 DELETE FROM pat_account WHERE id = :bot;

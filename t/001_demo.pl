@@ -40,6 +40,7 @@ like(
 my @lists = $demo->{output} =~ /^(\{"pats":.*)$/mg;
 is(scalar @lists, 2, 'the list is shown twice');
 is($lists[0], $lists[1], 'psql shows the same bytes as curl');
+unlike($demo->{output}, qr/"expiresAt":null|pat_create_admin_token\('\w+'\)/, 'D2: each token of it has an end');
 ok(!-e $demo->{work}, 'nothing is left of its directory');
 is_deeply([ processes_of($demo->{work}) ], [], 'none of its processes is left');
 

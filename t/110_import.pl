@@ -82,7 +82,9 @@ my @rest = @document[ 3 .. $#document ];
 
 is(scalar(grep { defined } $copy, $import, $commit), 3, 'the document has the steps');
 new_unleash('unleash');
-my $session = PatSession->new($node, 0, abs_path(PostgreSQL::Test::Utils::tempdir()));
+my $session = PatSession->new(
+	directory => abs_path(PostgreSQL::Test::Utils::tempdir()), port => 0,
+	env => { PGHOST => $node->host, PGPORT => $node->port, PGDATABASE => 'postgres', PGTZ => 'UTC' });
 run_blocks($session, $copy, $import, $commit);
 
 # Nothing but the copy and the import has happened so far.

@@ -126,7 +126,8 @@ stop_unleash($unleash);
 
 # As the guide says.
 my ($copy) = grep { $_->{language} eq 'sh' } blocks(slurp(source_dir() . '/doc/import.md'));
-my $shell = PatSession->new($node, 0, $tempdir);
+my $shell = PatSession->new(directory => $tempdir, port => 0,
+	env => { PGHOST => $node->host, PGPORT => $node->port, PGDATABASE => 'postgres', PGTZ => 'UTC' });
 my $copied = $shell->run($copy);
 ok($copied->{ok}, 'the tables are copied') or diag($copied->{output});
 $shell->finish;

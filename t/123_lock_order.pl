@@ -67,6 +67,9 @@ my %script = (
 		SELECT id AS token FROM pat_create_token(:id, 'd') \gset
 		SELECT pat_delete_account(:id);
 		END;
+		SELECT pat_add_jwt_key('key ' || :client_id || ' ' || :n, 'HS256', 'a secret of at least 32 bytes for HS256');
+		SELECT pat_retire_jwt_key('key ' || :client_id || ' ' || :n);
+		SELECT pat_delete_jwt_key('key ' || :client_id || ' ' || :n);
 		SELECT nextval('progress');
 		PGBENCH
 my @scripts;
@@ -116,7 +119,7 @@ for my $round (1 .. ROUNDS)
 		SQL
 	run_beside("import $round", q{SELECT count(*) FROM pat_import_unleash('unleash')});
 }
-for my $table (qw(pat_token pat_account pat_event pat_role pat_role_permission))
+for my $table (qw(pat_token pat_account pat_event pat_jwt_key pat_role pat_role_permission))
 {
 	run_beside("REINDEX TABLE $table, time $_", "REINDEX TABLE $table") for 1 .. 3;
 }

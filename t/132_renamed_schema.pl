@@ -176,7 +176,7 @@ create_extension($node, 'names', '"My Auth"');
 my $sample = sample_in('names', '"My Auth"');
 all_work('names', '"My Auth"', $sample, 'B2: a name that needs quotes');
 my $old = '"My Auth"';
-for my $new ('role', '"a.b"', '"100%s %I"', 'token', '"select"', 'a', "\"\xc3\xa9\"", 'auth_auth', '"A"', 'pat')
+for my $new ('role', '"a.b"', '"100%s %I"', 'token', '"select"', 'a', "\"\xc3\xa9\"", 'auth_auth', '"A"', "\"x.pat_y\n\@guard\@\"", 'pat')
 {
 	$node->safe_psql('names', "SET quote_all_identifiers = on; ALTER SCHEMA $old RENAME TO $new");
 	all_work('names', $new, $sample, "B2: renamed from $old to $new");
@@ -190,6 +190,16 @@ for my $bad (q("it's"), q("a""b"), '"a$b"', q("a\\b"))
 all_work('names', 'pat', $sample, 'B2: ... and leaves all as it was');
 $node->safe_psql('names', q(CREATE SCHEMA other; ALTER SCHEMA other RENAME TO "it's"));
 pass('B2: other schemas take any name');
+
+# Whoever owns the schema may rename it, without being a superuser.
+$node->safe_psql('postgres', "GRANT CREATE ON DATABASE names TO $api");
+$node->safe_psql('names', "ALTER SCHEMA pat OWNER TO $api");
+$node->safe_psql('names', 'ALTER SCHEMA pat RENAME TO mine', extra_params => [ '-U', $api ]);
+all_work('names', 'mine', $sample, 'B2: renamed by an owner who is no superuser');
+is($node->safe_psql('names', "SELECT count(*) FROM pg_proc WHERE proowner = '$api'::regrole"), 0,
+	'... who owns none of the functions');
+$node->safe_psql('names', 'ALTER SCHEMA mine OWNER TO CURRENT_USER; ALTER SCHEMA mine RENAME TO pat;'
+	. "SELECT pat.pat_grant_api('$api')");
 
 # ---- a call that waits while the schema is renamed ----------------------------------------------
 

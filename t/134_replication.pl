@@ -9,6 +9,7 @@ use Test::More;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use PatTest;
+use PatBridge;
 
 my ($section) = slurp(source_dir() . '/doc/operations.md') =~ /^## Logical replication\n(.*?)^## /ms;
 my ($publish, $subscribe, $switch) = $section =~ /^```sql\n(.*?)^```$/msg;
@@ -90,6 +91,13 @@ my ($status, undef, $error) = $target->psql('postgres', sprintf $create, 'forgot
 like($error, qr/ERROR:  the sequence of table "pat_(?:token|event)" lags behind its rows: id \d+ is taken\nHINT:  Advance it: SELECT setval\(/,
 	'C8, C2: where the sequences were forgotten, the error says so');
 unlike($error, qr/already exists/, '... and nothing else');
+my $bridge = PatBridge->start($target);
+my $answer = http_call($bridge->url("/api/admin/service-account/$sample->{empty}/token"), token => $sample->{admin},
+	body => '{"description":"never used","expiresAt":"2099-01-01T00:00:00Z"}');
+is($answer->{status}, '500', 'C2: over HTTP that is no 409');
+like($answer->{body}, qr/"name":"InternalError"/, '... and the client learns nothing of the cause');
+like($bridge->log, qr/lags behind its rows/, '... but the log has it');
+$bridge->stop_ok('the bridge ends in order');
 $target->safe_psql('postgres', $advance);
 for my $name ('one', 'two')
 {

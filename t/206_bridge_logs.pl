@@ -36,10 +36,8 @@ PatTest::bridge_role($node, 'postgres');
 $node->safe_psql('postgres', <<~'SQL');
 	CREATE ROLE half LOGIN;
 	ALTER ROLE half SET log_parameter_max_length = 0;
-	SELECT pat_grant_api('half');
 	SQL
-$node->safe_psql('postgres', "REVOKE EXECUTE ON FUNCTION $_ FROM half")
-  for 'pat_answer_list_for_service_account(text[], text[])', 'pat_create_for_service_account(text, json, text)';
+my @revoked = ('pat_answer_list_for_service_account(text[], text[])', 'pat_create_for_service_account(text, json, text)');
 
 # ---- requests ----------------------------------------------------------------------------------
 
@@ -243,8 +241,11 @@ for my $format ('text', 'json')
 		"$format: nor in an error");
 
 	@answers = ();
+	$node->safe_psql('postgres', q{SELECT pat_grant_api('half')});
 	$bridge = PatBridge->start($node, user => 'half',
 		options => [ '--log-level', 'notice', '--log-format', $format ]);
+	wait_until(sub { $bridge->get('/ready/write')->{status} eq '200' }, 'both pools');
+	$node->safe_psql('postgres', "REVOKE EXECUTE ON FUNCTION $_ FROM half") for @revoked;
 	for my $method ('GET', 'POST')
 	{
 		my $answer = call($method, $path, "$accounts/:id/token", token => $admin,

@@ -59,7 +59,7 @@ is($help->{err}, '', '... says nothing else');
 my @options = $help->{out} =~ /^ *--([a-z-]+)/mg;
 my @with_value = $help->{out} =~ /^ *--([a-z-]+) [A-Z]/mg;
 for my $name (qw(listen db workers read-connections write-connections request-timeout
-	max-connections max-queue max-connections-per-address max-header-size max-body-size
+	max-connections max-queue max-response-memory max-connections-per-address max-header-size max-body-size
 	client-timeout idle-timeout drain-timeout reuse-port unix-socket-mode unix-socket-group user group
 	core-dumps tls-cert tls-key log-format log-level config check version help))
 {
@@ -93,6 +93,7 @@ my %wrong = (
 	'request-timeout' => [ '0', '9ms', '601s', '10m', '5 s', 's', '-1s', '1e3' ],
 	'max-connections' => [ '0', '1000001', 'x' ],
 	'max-queue' => [ '0', '1000001', 'x' ],
+	'max-response-memory' => [ '0', '1048575', '1099511627777', '1M' ],
 	'max-connections-per-address' => [ '-1', '1000001', 'x' ],
 	'max-header-size' => [ '1023', '65537', '10k' ],
 	'max-body-size' => [ '0', '102401', '100k' ],

@@ -206,7 +206,8 @@ my %own = (token => $sample->{viewer});
 my %names = (username => 'walker', name => 'Walker', rootRole => 3);
 my %pat = (description => 'first', expiresAt => $later);
 
-succeeds($_) for qw(getHealth getReady getMetrics getOpenApi);
+wait_until(sub { http_call($bridge->url('/ready/write'))->{status} eq '200' }, 'connections for changes');
+succeeds($_) for qw(getHealth getReady getReadyWrite getMetrics getOpenApi);
 my $account = succeeds('createServiceAccount', %token, body => \%names);
 my %at = (values => { id => $account->{id} });
 my $first = succeeds('createServiceAccountToken', %token, %at, body => \%pat);

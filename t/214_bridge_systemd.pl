@@ -89,7 +89,7 @@ sub check_notices
 	kill 'TERM', $bridge->pid;
 	$notice = notice();
 	is($notice->{STOPPING}, 1, 'SIGTERM: STOPPING=1');
-	is($notice->{EXTEND_TIMEOUT_USEC}, 8_000_000, '... and how long that may take');
+	is($notice->{EXTEND_TIMEOUT_USEC}, 9_000_000, '... and how long that may take');
 	wait_until(sub { $bridge->has_ended }, 'the end');
 	return $bridge->stop_ok;
 }

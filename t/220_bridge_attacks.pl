@@ -113,6 +113,8 @@ sub reader_of_nothing
 	return $socket;
 }
 
+# Who was answered 408 and has not closed its side is still waited for.
+wait_until(sub { $bridge->connections == 0 }, 'slow senders to be gone');
 my $before = $bridge->connections;
 my $memory = $bridge->memory_kb;
 my @readers = map { reader_of_nothing(30) } 1 .. 30;

@@ -37,6 +37,8 @@ my $list = sql_list($node, $sample->{account}, $sample->{admin});
 my $directory = "$PostgreSQL::Test::Utils::tmp_check/pgbouncer";
 my $port = PostgreSQL::Test::Cluster::get_free_port();
 my $pooler_pid;
+my $document = slurp(source_dir() . '/doc/operations.md');
+my $password = 'correct horse';
 mkdir $directory or die "$directory: $!";
 
 sub write_file
@@ -48,31 +50,71 @@ sub write_file
 	return;
 }
 
-write_file('users', qq("$role" ""\n"loud" ""\n));
+# In the form of the document's; the bridge has the password from a password file.
+sub write_passwords
+{
+	my ($line) = $document =~ /^echo "(\\"pat_bridge\\" \\"\$PASSWORD\\")" \|/m or die 'no userlist in the document';
+	my ($pass) = $document =~ /echo "(127\.0\.0\.1:6432:\*:pat_bridge:\$PASSWORD)" >>/ or die 'no password file in the document';
+	$line =~ s/\\"/"/g;
+	s/\$PASSWORD/$password/, s/6432/$port/ for $line, $pass;
+	write_file('users', "$line\n" . $line =~ s/pat_bridge/loud/r . "\n");
+	write_file('pass', "$pass\n" . $pass =~ s/pat_bridge/loud/r . "\n");
+	chmod 0600, "$directory/pass";
+	$ENV{PGPASSFILE} = "$directory/pass";
+	return;
+}
 
 # From 1.21 on it can keep prepared statements apart; what is tested here is one that does not.
 my ($major, $minor) = `$pgbouncer --version` =~ /PgBouncer (\d+)\.(\d+)/;
 my $no_statements = $major > 1 || $minor >= 21 ? 'max_prepared_statements = 0' : '';
 
-# Debian's defaults but for MODE, the size of the pool, and how soon a server is tried again.
+# E8: the document's own configuration and lines, but for places, ports, MODE and the size of the pool.
+sub shown
+{
+	my ($pattern, $text) = @_;
+	return $text =~ $pattern ? $1 : die "the document has nothing like $pattern";
+}
+
+sub pooler_ini
+{
+	my ($mode, $size) = @_;
+	my $ini = shown(qr/^`\/etc\/pgbouncer\/pgbouncer\.ini`.*?^```ini\n(.*?)^```$/ms, $document);
+	my ($host, $server_port) = ($node->host, $node->port);
+	for ([ qr/host=\/var\/run\/postgresql/, "host=$host port=$server_port" ],
+		[ qr/\/var\/(?:log|run)\/postgresql\/(?=pgbouncer)/, "$directory/" ],
+		[ qr/\/etc\/pgbouncer\/userlist\.txt/, "$directory/users" ],
+		[ qr/(?<=^listen_port = )6432$/m, $port ],
+		[ qr/(?<=^pool_mode = )transaction$/m, $mode ],
+		[ qr/(?<=^default_pool_size = )\d+$/m, $size ])
+	{
+		my ($shown, $here) = @$_;
+		$ini =~ s/$shown/$here/g or die "no $shown in the configuration";
+	}
+	return "$ini$no_statements\n";
+}
+
+# How PgBouncer gets in: the README's line of pg_hba.conf, and the document's of pg_ident.conf, whose user
+# postgres is the one who runs it here.
+sub let_pooler_in
+{
+	my $me = getpwuid $>;
+	my $hba = shown(qr/sed -i '1i (local [^']*)'/, slurp(source_dir() . '/README.md'));
+	my $ident = shown(qr/^echo '(pat-bridge postgres [^']*)' \|/m, $document);
+	$ident =~ s/ postgres / $me / or die $ident;
+	my $file = $node->data_dir . '/pg_hba.conf';
+	my $rest = slurp($file);
+	open(my $out, '>', $file) or die "$file: $!";
+	print $out "$hba\n$rest";
+	close $out or die "$file: $!";
+	$node->append_conf('pg_ident.conf', "$ident\n");
+	$node->reload;
+	return;
+}
+
 sub start_pooler
 {
 	my ($mode, $size) = @_;
-	write_file('pgbouncer.ini', <<~"INI");
-		[databases]
-		postgres = host=${\$node->host} port=${\$node->port} dbname=postgres
-		[pgbouncer]
-		listen_addr = 127.0.0.1
-		listen_port = $port
-		unix_socket_dir =
-		auth_type = trust
-		auth_file = $directory/users
-		logfile = $directory/log
-		pool_mode = $mode
-		default_pool_size = $size
-		server_login_retry = 1
-		$no_statements
-		INI
+	write_file('pgbouncer.ini', pooler_ini($mode, $size));
 	$pooler_pid = fork;
 	die "fork: $!" unless defined $pooler_pid;
 	if (!$pooler_pid)
@@ -187,9 +229,18 @@ sub all_routes_ok
 
 # ---- transaction mode --------------------------------------------------------------------------
 
+write_passwords();
+let_pooler_in();
 start_pooler('transaction', 2);
 my $bridge = start_bridge('transaction');
 is_json_answer($bridge->get($path, $admin), 200, $list, 'transaction mode: a list');
+is($node->safe_psql('postgres', "SELECT auth_method FROM pg_hba_file_rules WHERE user_name = '{pat_bridge}'"), 'peer',
+	"E8: PgBouncer gets in by the documents' lines");
+{
+	local $ENV{PGPASSFILE} = '/dev/null';
+	isnt($node->psql('postgres', 'SELECT 1', connstr => "host=127.0.0.1 port=$port user=$role dbname=postgres"),
+		0, 'E8: ... and lets in nobody without the password');
+}
 unlike($bridge->log, qr/warning/, '... and nothing to warn of');
 all_routes_ok($bridge, 'transaction mode');
 load_ok('transaction mode', load($bridge, so_many(10_000)));

@@ -117,13 +117,12 @@ my $apart = start_bridge(
 my $any = start_bridge(conninfo('any', '', $standby, $primary));
 my $prefers = start_bridge(conninfo('prefers', '', $primary),
 	'--read-db', conninfo('prefers', 'target_session_attrs=prefer-standby', $primary, $standby));
-my $alone = start_bridge(conninfo('alone', '', $standby));
+my $alone = start_bridge(conninfo('alone', '', $standby), '--read-db', conninfo('alone', '', $standby));
 
 lists_ok($_->[1], "$_->[0]: lists")
   for [ both => $both ], [ apart => $apart ], [ any => $any ], [ prefers => $prefers ],
   [ alone => $alone ];
-for my $case ([ 'both', 2, 0 ], [ 'apart', 1, 1 ], [ 'any', 1, 1 ], [ 'prefers', 1, 1 ],
-	[ 'alone', 0, 2 ])
+for my $case ([ 'both', 2, 0 ], [ 'apart', 1, 1 ], [ 'any', 2, 0 ], [ 'prefers', 1, 1 ])
 {
 	my ($name, @wanted) = @$case;
 	wait_until(
@@ -132,6 +131,7 @@ for my $case ([ 'both', 2, 0 ], [ 'apart', 1, 1 ], [ 'any', 1, 1 ], [ 'prefers',
 	is(sessions($primary, $name), $wanted[0], "$name: connections to the primary");
 	is(sessions($standby, $name), $wanted[1], "$name: connections to the standby");
 }
+is(sessions($primary, 'alone'), 0, 'alone: no connection to the primary');
 is(make_token($_->[1])->{status}, 201, "$_->[0]: a change")
   for [ both => $both ], [ apart => $apart ], [ any => $any ], [ prefers => $prefers ];
 is_refused(make_token($alone), 503, 'ServiceUnavailableError', undef,
@@ -161,7 +161,7 @@ ok(wait_until(sub { $alone->get($path, $sample->{admin})->{status} eq '200' }, '
 # Ended by somebody, a connection begins at the first of its hosts again.
 $primary->safe_psql('postgres', q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 	WHERE application_name IN ('apart', 'any', 'prefers')});
-for my $case ([ apart => $apart ], [ any => $any ], [ prefers => $prefers ])
+for my $case ([ apart => $apart ], [ prefers => $prefers ])
 {
 	my ($name, $bridge) = @$case;
 	ok(wait_until(sub { sessions($standby, $name) == 1 }, 'the standby to be used'),

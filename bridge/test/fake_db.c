@@ -23,6 +23,7 @@ db_open(Loop *loop, const DbSettings *settings, const DbClient *client, unsigned
 	conn->number = number;
 	conn->hope = true;
 	conn->asynchronous_commit = settings->asynchronous_commit;
+	conn->counters = settings->counters;
 	fake_conns[number] = conn;
 	fake_open++;
 	return conn;
@@ -52,6 +53,24 @@ bool
 db_has_hope(const DbConn *conn)
 {
 	return conn->hope;
+}
+
+bool
+db_is_waiting(const DbConn *conn)
+{
+	return !conn->up;
+}
+
+bool
+db_is_crowded_out(const DbConn *conn)
+{
+	return conn->crowded_out;
+}
+
+bool
+db_is_refused(const DbConn *conn)
+{
+	return conn->refused;
 }
 
 bool
@@ -115,8 +134,8 @@ db_next_due(const DbConn *conn)
 void
 db_tick(DbConn *conn, int64_t now)
 {
-	(void) conn;
 	(void) now;
+	conn->ticks++;
 }
 
 bool
@@ -134,6 +153,12 @@ db_reply_column(const DbReply *reply, int column, size_t *length)
 	return column == CALL_COLUMN_RESULT ? "" : NULL;
 }
 
+size_t
+db_reply_bytes(const DbReply *reply)
+{
+	return reply->length;
+}
+
 DbReply *
 db_reply_hold(DbReply *reply)
 {
@@ -147,6 +172,7 @@ db_reply_free(DbReply *reply)
 	if (--reply->holders > 0)
 		return;
 	fake_replies--;
+	counter_add(&reply->counters->reply_bytes, -(uint64_t) reply->length);
 	free(reply);
 }
 
@@ -165,6 +191,8 @@ answer(unsigned number, DbReply content)
 
 	*reply = content;
 	reply->holders = 1;
+	reply->counters = conn->counters;
+	counter_add(&conn->counters->reply_bytes, reply->length);
 	fake_replies++;
 	conn->in_flight--;
 	--*oldest(conn);

@@ -19,7 +19,11 @@ struct DbConn
 	unsigned number;
 	bool up;
 	bool hope;
+	bool crowded_out;
+	bool refused;
 	bool breaks_on_send;
+	unsigned ticks;
+	LaneCounters *counters;
 	bool asynchronous_commit;
 	unsigned renewals;
 	unsigned sent; /* calls since the connection came up */
@@ -39,6 +43,7 @@ struct DbReply
 	size_t length;
 	bool failed;
 	unsigned holders;
+	LaneCounters *counters;
 };
 
 /* The connections, by number. */

@@ -14,6 +14,9 @@ static const char *const names[JOBS] = {"0", "1", "2", "3", "4", "5", "6", "7",
 Probe probes[JOBS];
 Lane *lane;
 LaneCounters counters;
+bool keeps_replies;
+static DbReply *kept[JOBS];
+static int kept_count;
 
 static void
 probe_done(LaneJob *job, LaneEnd end, DbReply *reply)
@@ -25,7 +28,10 @@ probe_done(LaneJob *job, LaneEnd end, DbReply *reply)
 	if (reply != NULL)
 	{
 		probe->reply = reply->number;
-		db_reply_free(reply);
+		if (keeps_replies)
+			kept[kept_count++] = reply;
+		else
+			db_reply_free(reply);
 	}
 }
 
@@ -33,6 +39,22 @@ static bool
 probe_left(const LaneJob *job)
 {
 	return ((const Probe *) job)->has_left;
+}
+
+DbReply *
+kept_reply(int number)
+{
+	return number < kept_count ? kept[number] : NULL;
+}
+
+static void
+open_with(const LaneSettings *settings)
+{
+	memset(probes, 0, sizeof(probes));
+	memset(&counters, 0, sizeof(counters));
+	kept_count = 0;
+	lane = lane_open(NULL, settings);
+	CHECK(lane != NULL && fake_open == settings->connections);
 }
 
 void
@@ -49,10 +71,23 @@ open_pooled_lane(bool repeatable, unsigned connections, unsigned depth, unsigned
 							 .pooled = pooled,
 							 .counters = &counters};
 
-	memset(probes, 0, sizeof(probes));
-	memset(&counters, 0, sizeof(counters));
-	lane = lane_open(NULL, &settings);
-	CHECK(lane != NULL && fake_open == connections);
+	open_with(&settings);
+}
+
+void
+open_lane_with_memory(size_t max_reply_bytes)
+{
+	LaneSettings settings = {.name = "test",
+							 .conninfo = "",
+							 .connections = 1,
+							 .depth = 8,
+							 .max_queue = 8,
+							 .timeout_us = LANE_TIME,
+							 .max_reply_bytes = max_reply_bytes,
+							 .repeatable = true,
+							 .counters = &counters};
+
+	open_with(&settings);
 }
 
 void

@@ -42,7 +42,15 @@ extern LaneCounters counters;
 extern void open_lane(bool repeatable, unsigned connections, unsigned depth, unsigned max_queue);
 extern void open_pooled_lane(bool repeatable, unsigned connections, unsigned depth,
 							 unsigned max_queue, bool pooled);
+/* For reads, with one connection, and so much memory for answers. */
+extern void open_lane_with_memory(size_t max_reply_bytes);
 extern void close_lane(void);
+
+/* Whether jobs keep the replies they get, which are then the test's to free. */
+extern bool keeps_replies;
+
+/* The reply that a job has kept, for every number there is one after the other; NULL: no more. */
+extern DbReply *kept_reply(int number);
 
 /* LANE_ANSWERED stands for "taken in". */
 extern LaneEnd submit(int number);
@@ -63,8 +71,10 @@ extern bool waits(int number);
 extern const char *sent(unsigned conn);
 extern const char *batches(unsigned conn);
 
-/* The tests that stand in lane_batch_test.c and lane_alike_test.c. */
+/* The tests that stand in files of their own. */
 extern void test_lane_batches(void);
 extern void test_lane_alike(void);
+extern void test_lane_long(void);
+extern void test_lane_connections(void);
 
 #endif

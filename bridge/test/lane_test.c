@@ -466,6 +466,8 @@ main(void)
 	sends_nothing_for_those_who_left();
 	takes_other_limits();
 	test_lane_batches();
+	test_lane_long();
+	test_lane_connections();
 	test_lane_alike();
 	return test_finish();
 }

@@ -14,6 +14,7 @@ extern void test_raw_head_suite(void);
 extern void test_route_suite(void);
 extern void test_target_suite(void);
 extern void test_status_suite(void);
+extern void test_refusal_suite(void);
 extern void test_session_suite(void);
 extern void test_error_body_suite(void);
 extern void test_uuid_suite(void);

@@ -17,6 +17,7 @@ main(void)
 	test_route_suite();
 	test_target_suite();
 	test_status_suite();
+	test_refusal_suite();
 	test_session_suite();
 	test_error_body_suite();
 	test_uuid_suite();

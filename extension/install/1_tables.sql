@@ -219,7 +219,7 @@ BEGIN
                     USING ERRCODE = 'invalid_name', DETAIL = 'The name holds a quote, a dollar sign or a backslash.';
             END IF;
             -- calls that have begun end first: they would go on by the old name
-            EXECUTE format('LOCK TABLE %s.pat_account, %s.pat_token IN ACCESS EXCLUSIVE MODE', home, home);
+            EXECUTE format('LOCK TABLE %s.pat_token, %s.pat_account IN ACCESS EXCLUSIVE MODE', home, home);
             is_next := true;
         END IF;
         body := replace(member.prosrc, member.bound_to || '.pat_', home || '.pat_');

@@ -144,7 +144,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION pat_create_account(text, text, integer, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION pat_create_account(text, text, integer, boolean) IS
-'Creates a service account (or, with is_service false, a person) and returns its id. username: 1 to 255 characters, unique among the living; name: at most 255; root_role: id of a pat_role. Errors: PT400, PT409. Owner only.';
+'Creates a service account (or, with is_service false, a person) and returns its id. username: 1 to 255 characters, unique among the living; name: at most 255; root_role: id of a pat_role; NULL = none, which lists show as "rootRole":null: some clients, as Unleash''s Terraform provider, crash at that. Errors: PT400, PT409. Owner only.';
 
 CREATE FUNCTION pat_remove_account(account_id integer, deleted_by integer, deleted_by_token integer) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -316,6 +316,7 @@ DECLARE
     token record;
 BEGIN
     @guard@
+    PERFORM @extschema@.pat_begin_change();
     SELECT t.account_id, t.description, t.expires_at <= now() AS is_over INTO token
         FROM @extschema@.pat_token t WHERE t.id = $1 FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -340,6 +341,7 @@ DECLARE
     account integer;
 BEGIN
     @guard@
+    PERFORM @extschema@.pat_begin_change();
     SELECT t.account_id INTO account FROM @extschema@.pat_token t WHERE t.id = $1;
     PERFORM @extschema@.pat_remove_token(account, coalesce($1::text, ''), NULL::integer, NULL::integer);
 END

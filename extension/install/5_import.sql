@@ -104,7 +104,7 @@ BEGIN
     @guard@
     RETURN (
         SELECT coalesce(array_agg(format('%s %s becomes %s', c, $1->>c,
-                   to_char(@extschema@.pat_import_time($1->>c), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY n), '{}')
+                   @extschema@.pat_time_text(@extschema@.pat_import_time($1->>c))) ORDER BY n), '{}')
         FROM unnest($2) WITH ORDINALITY AS u (c, n)
         WHERE ($1->>c)::timestamptz <> @extschema@.pat_import_time($1->>c));
 END

@@ -42,6 +42,7 @@ BEGIN
         WHEN $2 IS NULL OR $3 IS NULL THEN 'algorithm and key are required'
         WHEN octet_length($3) > 16384 THEN 'the key must have at most 16384 bytes'
         ELSE @extschema@.pat_jwt_key_problem($2, $3) END;
+    PERFORM @extschema@.pat_begin_change();
     IF problem IS NOT NULL THEN
         PERFORM @extschema@.pat_raise(400, 'BadDataError', format('Could not add the key: %s.', problem));
     END IF;
@@ -97,6 +98,7 @@ CREATE FUNCTION pat_retire_jwt_key(kid text) RETURNS void
 AS $$
 BEGIN
     @guard@
+    PERFORM @extschema@.pat_begin_change();
     UPDATE @extschema@.pat_jwt_key k SET retired_at = now() WHERE k.kid = $1 AND k.retired_at IS NULL;
     IF NOT FOUND THEN
         PERFORM @extschema@.pat_raise(404, 'NotFoundError', format('Could not find a key in force with the kid "%s".', $1));
@@ -114,6 +116,7 @@ CREATE FUNCTION pat_delete_jwt_key(kid text) RETURNS void
 AS $$
 BEGIN
     @guard@
+    PERFORM @extschema@.pat_begin_change();
     DELETE FROM @extschema@.pat_jwt_key k WHERE k.kid = $1;
     IF NOT FOUND THEN
         PERFORM @extschema@.pat_raise(404, 'NotFoundError', format('Could not find a key with the kid "%s".', $1));

@@ -14,7 +14,7 @@
  *
  * 1. Tables: pat_role, pat_role_permission, pat_token, pat_account, pat_jwt_key,
  *    pat_import, pat_event.  Every call takes its locks on the first four before it reads
- *    anything; a change takes ROW EXCLUSIVE on pat_token and pat_account there, because
+ *    anything; a change takes ROW EXCLUSIVE on the tables that changes write there, because
  *    REINDEX holds a table while it waits for those who have read by its index.  An import
  *    takes all of its locks at its start.  Who reads a table locks its indexes, all of
  *    them and by OID, before it reads: REINDEX keeps the first while it waits for readers
@@ -69,6 +69,7 @@ typedef struct IndexSpec
 
 static const TableSpec table_specs[PAT_TABLES] = {
 	[PAT_ROLE] = {.name = "pat_role"},
+	[PAT_EVENT] = {.name = "pat_event"},
 	[PAT_ACCOUNT] = {"pat_account",
 					 PAT_ACCOUNT_COLUMNS,
 					 {{"id", INT4OID},
@@ -383,6 +384,8 @@ pat_relations_use_for_change(FunctionCallInfo fcinfo)
 	lock_table(PAT_ROLE_PERMISSION, AccessShareLock);
 	lock_table(PAT_TOKEN, RowExclusiveLock);
 	lock_table(PAT_ACCOUNT, RowExclusiveLock);
+	lock_table(PAT_JWT_KEY, RowExclusiveLock);
+	lock_table(PAT_EVENT, RowExclusiveLock);
 }
 
 Relation

@@ -72,10 +72,11 @@ typedef enum PatTable
 	PAT_ROLE_PERMISSION,
 	PAT_TOKEN,
 	PAT_ACCOUNT,
-	PAT_JWT_KEY
+	PAT_JWT_KEY,
+	PAT_EVENT /* only locked */
 } PatTable;
 
-#define PAT_TABLES (PAT_JWT_KEY + 1)
+#define PAT_TABLES (PAT_EVENT + 1)
 
 /* Named after what they look up. */
 typedef enum PatIndex
@@ -99,9 +100,10 @@ typedef enum PatIndex
 extern void pat_relations_use(FunctionCallInfo fcinfo);
 
 /*
- * The same for functions that change something: takes the locks of changes, ROW EXCLUSIVE
- * on pat_token and pat_account.  Waits for REINDEX and the like.  In a read-only
- * transaction, which fails when it writes, no more than pat_relations_use.
+ * The same for functions that change something: takes ROW EXCLUSIVE on the tables that
+ * changes write: pat_token, pat_account, pat_jwt_key and pat_event.  Waits for REINDEX and
+ * the like.  In a read-only transaction, which fails when it writes, no more than
+ * pat_relations_use.
  */
 extern void pat_relations_use_for_change(FunctionCallInfo fcinfo);
 

@@ -1,0 +1,181 @@
+/*
+ * db_lookup.c
+ *		Looking the name of a host up, off the event loop.
+ *
+ * getaddrinfo blocks, so a thread calls it.  Thread and loop both hold the look-up; the last
+ * to release it frees it.  The thread writes the result before it closes its end of a pipe,
+ * and the loop reads it afterwards.  A thread is never waited for, not even at the end of the
+ * process.
+ */
+#include "db_lookup.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* In all workers together: a resolver that does not answer must not breed threads. */
+#define MAX_THREADS 64
+#define STACK_SIZE  (256 * 1024)
+
+struct DbLookup
+{
+	atomic_uint holders; /* the loop and the thread */
+	atomic_bool over;
+	int read_fd;  /* the loop's */
+	int write_fd; /* the thread's */
+	int error;    /* of getaddrinfo */
+	DbAddresses addresses;
+	char name[];
+};
+
+static atomic_uint threads;
+
+static void
+release(DbLookup *lookup)
+{
+	if (atomic_fetch_sub(&lookup->holders, 1) == 1)
+		free(lookup);
+}
+
+static void
+add_address(DbAddresses *addresses, const struct addrinfo *info)
+{
+	char *text = addresses->text[addresses->count];
+
+	if (getnameinfo(info->ai_addr, info->ai_addrlen, text, DB_ADDRESS_SIZE, NULL, 0,
+					NI_NUMERICHOST) == 0)
+		addresses->count++;
+}
+
+static void
+resolve(DbLookup *lookup)
+{
+	const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *list = NULL;
+
+	lookup->error = getaddrinfo(lookup->name, NULL, &hints, &list);
+	if (lookup->error != 0)
+		return;
+	for (const struct addrinfo *info = list;
+		 info != NULL && lookup->addresses.count < DB_MAX_ADDRESSES; info = info->ai_next)
+		add_address(&lookup->addresses, info);
+	freeaddrinfo(list);
+	if (lookup->addresses.count == 0)
+		lookup->error = EAI_NONAME;
+}
+
+static void *
+run(void *arg)
+{
+	DbLookup *lookup = arg;
+
+	resolve(lookup);
+	atomic_store(&lookup->over, true);
+	close(lookup->write_fd);
+	release(lookup);
+	atomic_fetch_sub(&threads, 1);
+	return NULL;
+}
+
+static bool
+start_thread(DbLookup *lookup)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	bool good;
+
+	if (atomic_fetch_add(&threads, 1) >= MAX_THREADS || pthread_attr_init(&attributes) != 0)
+	{
+		atomic_fetch_sub(&threads, 1);
+		return false;
+	}
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	good = pthread_create(&thread, &attributes, run, lookup) == 0;
+	pthread_attr_destroy(&attributes);
+	if (!good)
+		atomic_fetch_sub(&threads, 1);
+	return good;
+}
+
+DbLookup *
+db_lookup_start(const char *name)
+{
+	size_t size = strlen(name) + 1;
+	DbLookup *lookup = calloc(1, sizeof(DbLookup) + size);
+	int ends[2];
+
+	if (lookup == NULL)
+		return NULL;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+	{
+		free(lookup);
+		return NULL;
+	}
+	memcpy(lookup->name, name, size);
+	lookup->read_fd = ends[0];
+	lookup->write_fd = ends[1];
+	atomic_init(&lookup->holders, 2);
+	if (start_thread(lookup))
+		return lookup;
+	close(ends[0]);
+	close(ends[1]);
+	free(lookup);
+	return NULL;
+}
+
+const char *
+db_lookup_name(const DbLookup *lookup)
+{
+	return lookup->name;
+}
+
+int
+db_lookup_fd(const DbLookup *lookup)
+{
+	return lookup->read_fd;
+}
+
+bool
+db_lookup_is_over(const DbLookup *lookup)
+{
+	return atomic_load(&lookup->over);
+}
+
+const char *
+db_lookup_result(const DbLookup *lookup, DbAddresses *addresses)
+{
+	if (lookup->error != 0)
+		return gai_strerror(lookup->error);
+	*addresses = lookup->addresses;
+	return NULL;
+}
+
+void
+db_lookup_leave(DbLookup *lookup)
+{
+	if (lookup == NULL)
+		return;
+	close(lookup->read_fd);
+	release(lookup);
+}
+
+bool
+db_lookup_is_needless(const char *host)
+{
+	const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST};
+	struct addrinfo *list = NULL;
+
+	if (*host == '/' || *host == '@')
+		return true;
+	if (getaddrinfo(host, NULL, &hints, &list) != 0)
+		return false;
+	freeaddrinfo(list);
+	return true;
+}
