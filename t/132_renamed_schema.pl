@@ -25,7 +25,7 @@ sub calls
 		[ 'owner', "pat_create_admin_token('admin %s')" ],
 		[ 'owner', "pat_add_jwt_key('key %s', 'HS256', repeat('k', 32))" ],
 		[ 'owner', 'pat_list_jwt_keys()' ],
-		[ 'owner', "pat_jwt_verify('a.b.c', '%s')" ],
+		[ 'owner', "pat_jwt_verify('a.b.c', '%s')", 'is bound by OID' ],
 		[ 'owner', "pat_import_variant('%s', 1, 1)", 'names nothing' ],
 		[ 'owner', "pat_grant_api('$api')", 'names nothing' ],
 		[ $api, "pat_caller('$sample->{admin}')" ],

@@ -203,7 +203,8 @@ $all =~ s/^(user|group|unix-socket-group|tls-cert|tls-key|log-file) = .*$/$1 = $
 $checked = run($binary, '--config', write_file('all.conf', $all), '--check');
 is($checked->{status}, 0, '... and with every setting in it') or diag($checked->{err});
 my ($logs) = slurp($units[0]) =~ /^LogsDirectory=(\S+)$/m;
-for my $where ([ 'the sample', $text ], [ 'logrotate in the documentation', slurp("$top/doc/operations.md") ])
+my ($rotated) = slurp("$top/doc/operations.md") =~ m{^`/etc/logrotate\.d/pat-bridge`:$(.*?^)\}$}ms;
+for my $where ([ 'the sample', $text ], [ 'logrotate in the documentation', $rotated ])
 {
 	my ($name, $there) = @$where;
 	my @files = $there =~ m{(/var/log/\S+\.log)\b}g;

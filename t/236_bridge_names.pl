@@ -206,6 +206,7 @@ if (!$stuck)
 	open(STDOUT, '>&', $log) or POSIX::_exit(127);
 	open(STDERR, '>&', $log) or POSIX::_exit(127);
 	close $_ for $unread, $log;
+	no warnings "exec";
 	exec { PatBridge->binary } PatBridge->binary, '--listen', "unix:$place", '--workers', '1', '--db', 'host=/nowhere',
 	  '--log-level', 'info', '--drain-timeout', '1s';
 	POSIX::_exit(127);
