@@ -171,14 +171,19 @@ for my $name (sort keys %unfinished)
 	$_->close for @half;
 }
 
-# What cannot become valid is answered, though its client stays and has a long time; libmicrohttpd
-# 1.0 ends the connection without a word in some cases.
+# What cannot become valid is answered, though its client stays and has a long time. libmicrohttpd 1.0
+# ends a connection without a word if not even a method has come.
 my $modern = $bridge->is_modern;
 for my $name (grep { /chunk-size|extension|trailer|header|line/ } sort keys %unfinished)
 {
-	my $answer = sent($unfinished{$name})->answer;
-	like($answer ? $answer->{status} : $modern ? '400' : 'none', qr/^4(?:00|13|14|31)\z/,
-		"F2: $name is refused");
+	my $wire = sent($unfinished{$name});
+	if ($modern && $name =~ /\A(?:empty lines|line feeds)\z/)
+	{
+		ok($wire->is_closed, "F2: $name end the connection");
+		next;
+	}
+	my $answer = $wire->answer;
+	like($answer ? $answer->{status} : 'none', qr/^4(?:00|13|14|31)\z/, "F2: $name is refused");
 }
 
 # A line that fills the buffer of libmicrohttpd exactly: which length that is depends on much. What is
@@ -192,6 +197,7 @@ my $pausing = sent($post . $chunked . "2\r\n{}\r\n");
 Time::HiRes::sleep(1);
 $pausing->send("0\r\n\r\n");
 is(($pausing->answer || {})->{status}, 401, 'F2: a body in chunks may pause');
+$pausing->close;
 
 # ---- F4: the end of what a client sends counts at once -----------------------------------------
 
@@ -269,7 +275,8 @@ for (
 	[ 413, 'chunks of 5 MB', $with_token . $chunked . "f4240\r\n$megabyte\r\n" x 5 . "0\r\n\r\n" ],
 	[ 400, 'wrong framing', "${post}Content-Length: x\r\n\r\n$megabyte" ],
 	[ 400, 'a wrong chunk', $post . $chunked . "x\r\n$megabyte" ],
-	[ 414, 'a long line', "GET /$megabyte" ],
+	[ 414, 'a long line', 'GET /' . 'a' x 1_000_000 ],
+	[ $modern ? 400 : 414, 'a line of blanks', "GET /$megabyte" ],
 	[ 431, 'a long header', "${get}X: $megabyte" ],
 	[ 431, 'many headers', $get . "X: a\r\n" x 100_000 ],
 	[ 200, 'a last request with others behind', $last . $health x 20_000 ])
