@@ -201,7 +201,7 @@ $pausing->close;
 
 # ---- F4: the end of what a client sends counts at once -----------------------------------------
 
-# The first connection after an idle while, and others; libmicrohttpd 1.0 takes the client to have left.
+# The first connection after an idle while, and others.
 for my $bytes ($health, $health x 50, PatWire::request('GET', $path, token => $admin),
 	PatWire::request('POST', $accounts, token => 'none', body => '{}'))
 {
@@ -210,7 +210,7 @@ for my $bytes ($health, $health x 50, PatWire::request('GET', $path, token => $a
 	ok($wire->{ended}, 'F4: a request and the end of its client\'s side: the connection ends');
 	my $asked = () = $bytes =~ m{ HTTP/1\.1\r\n}g;
 	my $answered = () = $wire->{in} =~ m{HTTP/1\.1 (?:200|401)}g;
-	ok($modern || $answered == $asked, '... after its answers') or diag("$answered of $asked");
+	is($answered, $asked, '... after its answers');
 }
 is_left_alone('F4: half-closed connections');
 my @half_heads = map { end_input($_) } sent("${get}X: ", 5), sent('GE', 5);
@@ -418,17 +418,26 @@ $bridge->stop_ok;
 
 # ---- the last resort ---------------------------------------------------------------------------
 
-# A library that lets go of nothing: what the bridge asks it for does nothing.
+# changed(NAME, SOURCE): the environment for a bridge whose libraries have these functions instead.
+sub changed
+{
+	my ($name, $source) = @_;
+	PatTls::write_file("$directory/$name.c", $source);
+	is(system('cc', '-shared', '-fPIC', '-o', "$directory/$name.so", "$directory/$name.c"), 0,
+		"a library that is $name");
+	return { LD_PRELOAD => "$directory/$name.so" };
+}
+
 SKIP:
 {
-	skip 'a sanitizer has to come first', 4 if $ENV{ASAN_OPTIONS};
-	PatTls::write_file("$directory/deaf.c", <<~'C');
+	skip 'a sanitizer has to come first', 14 if $ENV{ASAN_OPTIONS};
+
+	# A library that lets go of nothing: what the bridge asks it for does nothing.
+	my $deaf_library = changed('deaf', <<~'C');
 		int shutdown(int fd, int how) { (void) fd; (void) how; return 0; }
 		int MHD_set_connection_option(void *c, int option, ...) { (void) c; (void) option; return 1; }
 		C
-	is(system('cc', '-shared', '-fPIC', '-o', "$directory/deaf.so", "$directory/deaf.c"), 0,
-		'a library that is deaf');
-	$bridge = PatBridge->start($node, env => { LD_PRELOAD => "$directory/deaf.so" },
+	$bridge = PatBridge->start($node, env => $deaf_library,
 		options => [ '--workers', '1', '--idle-timeout', '1s', '--drain-timeout', '3600s' ]);
 	my $deaf = wire();
 	ok($deaf->goes_on, 'an idle connection');
@@ -438,6 +447,20 @@ SKIP:
 	like($bridge->get('/metrics')->{body},
 		qr/^pat_bridge_http_library_restarts_total\{listener="api"\} [1-9]/m, '... and counts it');
 	stops_at_once('... and ends');
+
+	# libmicrohttpd without memory for its answer closes a connection, and does not say that the
+	# request on it has ended.
+	my $mute_library = changed('mute', <<~'C');
+		void *MHD_create_response_from_buffer(void) { return 0; }
+		void *MHD_create_response_from_buffer_static(void) { return 0; }
+		C
+	$bridge = PatBridge->start($node, env => $mute_library, ready => 0,
+		options => [ '--workers', '1', '--drain-timeout', '3600s' ]);
+	$_->take(sub { return; }) for sent($get . $chunked . "x\r\n", 20);
+	is_left_alone('F1: connections with requests whose end is not reported');
+	like($bridge->get('/metrics')->{body}, qr/^pat_bridge_requests_in_flight\{listener="api"\} 1$/m,
+		'... and none is in flight but the one that asks');
+	stops_at_once('F1: ... and SIGTERM ends the bridge at once');
 }
 
 # ---- the table in the documents ----------------------------------------------------------------
