@@ -264,6 +264,8 @@ end(void **context)
 	Client *client = *context;
 
 	*context = NULL;
+	if (client != NULL && client->connection.request != NULL)
+		request_lost(client->connection.request);
 	if (client != NULL && !(may_linger(client) && linger(client)))
 		forget(client);
 }

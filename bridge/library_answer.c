@@ -59,6 +59,26 @@ would_answer_twice(struct MHD_Connection *connection)
 									   MHD_HTTP_HEADER_TRANSFER_ENCODING) == NULL;
 }
 
+/* From 1.0 on it would not answer at all: see mhd.h. */
+static bool
+would_refuse_twice(const Connection *client, unsigned status)
+{
+	const Request *request = client->request;
+
+	return MHD_REFUSES_TWICE && status == MHD_HTTP_CONTENT_TOO_LARGE && request != NULL &&
+		   request->state == REQUEST_BODY && request->headers.chunked;
+}
+
+/* Without the library, which closes the connection when it is refused its own answer. */
+static enum MHD_Result
+answer_without_library(Connection *client, unsigned status)
+{
+	reply_send_for_library(client, status);
+	if (client->request != NULL)
+		request_become(client->request, REQUEST_ANSWERED);
+	return MHD_NO;
+}
+
 enum MHD_Result
 MHD_queue_response(struct MHD_Connection *connection, unsigned status,
 				   struct MHD_Response *response)
@@ -71,12 +91,8 @@ MHD_queue_response(struct MHD_Connection *connection, unsigned status,
 		return MHD_NO; /* it has had its answer */
 	if (client != NULL)
 		client->lingers = true;
-	if (client != NULL && would_answer_twice(connection))
-	{
-		/* Answer without the library; it closes the connection when it is refused its own. */
-		reply_send_for_library(client, status);
-		return MHD_NO;
-	}
+	if (client != NULL && (would_answer_twice(connection) || would_refuse_twice(client, status)))
+		return answer_without_library(client, status);
 	ours = client != NULL ? reply_for_library(client->http, connection, status) : NULL;
 	if (ours != NULL && client->request != NULL)
 		request_become(client->request,

@@ -44,6 +44,10 @@
  * for the end of a line between chunks that fills its memory (clients.c), and takes
  * what follows a request without a body for its body if 100 (Continue) was expected
  * (request.c).
+ *
+ * 1.0 refuses a chunk extension that fills its memory twice: the second time it gives up
+ * the answer, and closes the connection without a word about the end of the request
+ * (library_answer.h).
  */
 #if MHD_VERSION < 0x01000000
 #define MHD_SERIES           "before 1.0"
@@ -53,6 +57,7 @@
 #define MHD_LENIENT_CHUNKS   true
 #define MHD_STALLS_ON_CHUNKS true
 #define MHD_LOSES_ON_EXPECT  true
+#define MHD_REFUSES_TWICE    false
 #else
 #define MHD_SERIES           "from 1.0 on"
 #define MHD_HIDES_BYTES      false
@@ -61,6 +66,7 @@
 #define MHD_LENIENT_CHUNKS   false
 #define MHD_STALLS_ON_CHUNKS false
 #define MHD_LOSES_ON_EXPECT  false
+#define MHD_REFUSES_TWICE    true
 #endif
 
 /*

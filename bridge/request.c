@@ -473,3 +473,13 @@ request_completed(void *cls, struct MHD_Connection *connection, void **context,
 	counter_set(&request->http->counters->requests, --request->http->settings.share->requests);
 	request_free(request);
 }
+
+/* What libmicrohttpd had of it is gone. */
+void
+request_lost(Request *request)
+{
+	void *context = request;
+
+	request->method = request->path = "";
+	request_completed(NULL, request->connection, &context, MHD_REQUEST_TERMINATED_WITH_ERROR);
+}

@@ -185,6 +185,9 @@ request_handle(void *cls, struct MHD_Connection *connection, const char *url, co
 extern void request_completed(void *cls, struct MHD_Connection *connection, void **context,
 							  enum MHD_RequestTerminationCode code);
 
+/* libmicrohttpd has closed the connection without a word about the request on it. */
+extern void request_lost(Request *request);
+
 /* How a request ended: what is noted of it. */
 typedef struct RequestEnd
 {

@@ -120,8 +120,8 @@ my $memory = $bridge->memory_kb;
 my @readers = map { reader_of_nothing(30) } 1 .. 30;
 wait_until(sub { $bridge->connections >= $before + 30 }, 'the readers to be connected');
 serves('another client is served beside slow readers');
-wait_until(sub { $bridge->connections <= $before }, 'slow readers to be dropped');
-is($bridge->connections, $before, 'answers that nobody takes have an end');
+ok(wait_until(sub { $bridge->connections <= $before }, 'slow readers to be dropped'),
+	'answers that nobody takes have an end');
 SKIP:
 {
 	skip 'a sanitizer keeps what was freed', 1 if $ENV{ASAN_OPTIONS};

@@ -171,14 +171,19 @@ for my $name (sort keys %unfinished)
 	$_->close for @half;
 }
 
-# What cannot become valid is answered, though its client stays and has a long time; libmicrohttpd
-# 1.0 ends the connection without a word in some cases.
+# What cannot become valid is answered, though its client stays and has a long time. libmicrohttpd 1.0
+# ends a connection without a word if not even a method has come.
 my $modern = $bridge->is_modern;
 for my $name (grep { /chunk-size|extension|trailer|header|line/ } sort keys %unfinished)
 {
-	my $answer = sent($unfinished{$name})->answer;
-	like($answer ? $answer->{status} : $modern ? '400' : 'none', qr/^4(?:00|13|14|31)\z/,
-		"F2: $name is refused");
+	my $wire = sent($unfinished{$name});
+	if ($modern && $name =~ /\A(?:empty lines|line feeds)\z/)
+	{
+		ok($wire->is_closed, "F2: $name end the connection");
+		next;
+	}
+	my $answer = $wire->answer;
+	like($answer ? $answer->{status} : 'none', qr/^4(?:00|13|14|31)\z/, "F2: $name is refused");
 }
 
 # A line that fills the buffer of libmicrohttpd exactly: which length that is depends on much. What is
@@ -192,10 +197,11 @@ my $pausing = sent($post . $chunked . "2\r\n{}\r\n");
 Time::HiRes::sleep(1);
 $pausing->send("0\r\n\r\n");
 is(($pausing->answer || {})->{status}, 401, 'F2: a body in chunks may pause');
+$pausing->close;
 
 # ---- F4: the end of what a client sends counts at once -----------------------------------------
 
-# The first connection after an idle while, and others; libmicrohttpd 1.0 takes the client to have left.
+# The first connection after an idle while, and others.
 for my $bytes ($health, $health x 50, PatWire::request('GET', $path, token => $admin),
 	PatWire::request('POST', $accounts, token => 'none', body => '{}'))
 {
@@ -204,7 +210,7 @@ for my $bytes ($health, $health x 50, PatWire::request('GET', $path, token => $a
 	ok($wire->{ended}, 'F4: a request and the end of its client\'s side: the connection ends');
 	my $asked = () = $bytes =~ m{ HTTP/1\.1\r\n}g;
 	my $answered = () = $wire->{in} =~ m{HTTP/1\.1 (?:200|401)}g;
-	ok($modern || $answered == $asked, '... after its answers') or diag("$answered of $asked");
+	is($answered, $asked, '... after its answers');
 }
 is_left_alone('F4: half-closed connections');
 my @half_heads = map { end_input($_) } sent("${get}X: ", 5), sent('GE', 5);
@@ -269,7 +275,8 @@ for (
 	[ 413, 'chunks of 5 MB', $with_token . $chunked . "f4240\r\n$megabyte\r\n" x 5 . "0\r\n\r\n" ],
 	[ 400, 'wrong framing', "${post}Content-Length: x\r\n\r\n$megabyte" ],
 	[ 400, 'a wrong chunk', $post . $chunked . "x\r\n$megabyte" ],
-	[ 414, 'a long line', "GET /$megabyte" ],
+	[ 414, 'a long line', 'GET /' . 'a' x 1_000_000 ],
+	[ $modern ? 400 : 414, 'a line of blanks', "GET /$megabyte" ],
 	[ 431, 'a long header', "${get}X: $megabyte" ],
 	[ 431, 'many headers', $get . "X: a\r\n" x 100_000 ],
 	[ 200, 'a last request with others behind', $last . $health x 20_000 ])
@@ -411,17 +418,26 @@ $bridge->stop_ok;
 
 # ---- the last resort ---------------------------------------------------------------------------
 
-# A library that lets go of nothing: what the bridge asks it for does nothing.
+# changed(NAME, SOURCE): the environment for a bridge whose libraries have these functions instead.
+sub changed
+{
+	my ($name, $source) = @_;
+	PatTls::write_file("$directory/$name.c", $source);
+	is(system('cc', '-shared', '-fPIC', '-o', "$directory/$name.so", "$directory/$name.c"), 0,
+		"a library that is $name");
+	return { LD_PRELOAD => "$directory/$name.so" };
+}
+
 SKIP:
 {
-	skip 'a sanitizer has to come first', 4 if $ENV{ASAN_OPTIONS};
-	PatTls::write_file("$directory/deaf.c", <<~'C');
+	skip 'a sanitizer has to come first', 14 if $ENV{ASAN_OPTIONS};
+
+	# A library that lets go of nothing: what the bridge asks it for does nothing.
+	my $deaf_library = changed('deaf', <<~'C');
 		int shutdown(int fd, int how) { (void) fd; (void) how; return 0; }
 		int MHD_set_connection_option(void *c, int option, ...) { (void) c; (void) option; return 1; }
 		C
-	is(system('cc', '-shared', '-fPIC', '-o', "$directory/deaf.so", "$directory/deaf.c"), 0,
-		'a library that is deaf');
-	$bridge = PatBridge->start($node, env => { LD_PRELOAD => "$directory/deaf.so" },
+	$bridge = PatBridge->start($node, env => $deaf_library,
 		options => [ '--workers', '1', '--idle-timeout', '1s', '--drain-timeout', '3600s' ]);
 	my $deaf = wire();
 	ok($deaf->goes_on, 'an idle connection');
@@ -431,6 +447,20 @@ SKIP:
 	like($bridge->get('/metrics')->{body},
 		qr/^pat_bridge_http_library_restarts_total\{listener="api"\} [1-9]/m, '... and counts it');
 	stops_at_once('... and ends');
+
+	# libmicrohttpd without memory for its answer closes a connection, and does not say that the
+	# request on it has ended.
+	my $mute_library = changed('mute', <<~'C');
+		void *MHD_create_response_from_buffer(void) { return 0; }
+		void *MHD_create_response_from_buffer_static(void) { return 0; }
+		C
+	$bridge = PatBridge->start($node, env => $mute_library, ready => 0,
+		options => [ '--workers', '1', '--drain-timeout', '3600s' ]);
+	$_->take(sub { return; }) for sent($get . $chunked . "x\r\n", 20);
+	is_left_alone('F1: connections with requests whose end is not reported');
+	like($bridge->get('/metrics')->{body}, qr/^pat_bridge_requests_in_flight\{listener="api"\} 1$/m,
+		'... and none is in flight but the one that asks');
+	stops_at_once('F1: ... and SIGTERM ends the bridge at once');
 }
 
 # ---- the table in the documents ----------------------------------------------------------------
