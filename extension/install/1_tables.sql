@@ -6,7 +6,8 @@
 --
 -- Who may execute what: nobody but the owner, until pat_grant_api says so.
 -- PUBLIC would otherwise get EXECUTE on each function created here, so every
--- CREATE FUNCTION is followed by its REVOKE.  Tables give PUBLIC nothing.
+-- CREATE FUNCTION is followed by its REVOKE.  Tables give PUBLIC nothing.  What default
+-- privileges of the database add is revoked at the end (7_stat.sql).
 --
 -- Functions that callers use have an argument named caller_token; that name
 -- is what pat_grant_api goes by.
