@@ -200,6 +200,7 @@ CREATE FUNCTION pat_follow_rename() RETURNS event_trigger
 AS $$
 DECLARE
     home    text;
+    renamer name;
     member  record;
     body    text;
     is_next boolean := false;
@@ -219,6 +220,12 @@ BEGIN
                 RAISE EXCEPTION 'the schema of extension "pat" cannot be named %', home
                     USING ERRCODE = 'invalid_name', DETAIL = 'The name holds a quote, a dollar sign or a backslash.';
             END IF;
+            -- whoever renames at will could catch a call between its first and its second look at the name
+            renamer := coalesce(nullif(current_setting('role'), 'none'), session_user);
+            IF NOT pg_has_role(renamer, (SELECT e.extowner FROM pg_extension e WHERE e.extname = 'pat'), 'USAGE') THEN
+                RAISE EXCEPTION 'the schema of extension "pat" can be renamed by the owner of the extension only'
+                    USING ERRCODE = 'insufficient_privilege';
+            END IF;
             -- calls that have begun end first: they would go on by the old name
             EXECUTE format('LOCK TABLE %s.pat_token, %s.pat_account IN ACCESS EXCLUSIVE MODE', home, home);
             is_next := true;
@@ -231,7 +238,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION pat_follow_rename() FROM PUBLIC;
 COMMENT ON FUNCTION pat_follow_rename() IS
-'Event trigger: when the extension''s schema is renamed, puts its new name into the functions'' bodies, in the same transaction. Waits for the end of all calls.';
+'Event trigger: when the extension''s schema is renamed, puts its new name into the functions'' bodies, in the same transaction. Waits for the end of all calls. Errors: insufficient_privilege whoever renames it is neither the owner of the extension nor a superuser; invalid_name the name holds a quote, a dollar sign or a backslash.';
 
 CREATE EVENT TRIGGER pat_follow_rename ON ddl_command_end WHEN TAG IN ('ALTER SCHEMA')
     EXECUTE FUNCTION pat_follow_rename();
