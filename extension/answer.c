@@ -212,6 +212,7 @@ begin_batch(FunctionCallInfo fcinfo, FuncCallContext *context)
 							   batch->headers.count),
 						errhidestmt(true), errhidecontext(true)));
 	batch->scans.memory = CurrentMemoryContext;
+	batch->scans.owner = CurrentResourceOwner;
 	context->user_fctx = batch;
 	context->max_calls = (uint64) batch->headers.count;
 	MemoryContextSwitchTo(caller_context);

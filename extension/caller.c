@@ -317,7 +317,7 @@ pat_authorize_read(PG_FUNCTION_ARGS)
 	TupleDesc desc = result_row(fcinfo);
 	PatCaller caller;
 
-	pat_relations_use(fcinfo);
+	pat_relations_use_by_name(fcinfo);
 	PushActiveSnapshot(GetLatestSnapshot());
 	require_permission(fcinfo, &caller);
 	note_use(&caller);

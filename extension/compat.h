@@ -14,6 +14,7 @@
 #include "catalog/namespace.h"
 #include "common/jsonapi.h"
 #include "executor/executor.h"
+#include "executor/nodeModifyTable.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
@@ -142,6 +143,21 @@ pat_insert_index_tuples(ResultRelInfo *table, TupleTableSlot *slot, EState *esta
 	estate->es_result_relation_info = table;
 	if (indexes)
 		ExecInsertIndexTuples(slot, estate, false, NULL, NIL);
+#endif
+}
+
+/*
+ * All of them, as for a new row: which ones an update bears on is known to a plan only.
+ * 14 names the table in the call.
+ */
+static inline void
+pat_compute_generated_columns(ResultRelInfo *table, EState *estate, TupleTableSlot *slot)
+{
+#if PG_VERSION_NUM >= 140000
+	ExecComputeStoredGenerated(table, estate, slot, CMD_INSERT);
+#else
+	estate->es_result_relation_info = table;
+	ExecComputeStoredGenerated(estate, slot, CMD_INSERT);
 #endif
 }
 

@@ -92,3 +92,15 @@ pat_check_own_schema(Oid schema)
 	checked = schema;
 	checked_name = name;
 }
+
+void
+pat_check_own_schema_again(Oid schema)
+{
+	NameData name;
+
+	if (!is_known_as(schema, &name))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the schema of extension \"pat\" was renamed during the call"),
+				 errhint("Call again, by the new name."), errhidestmt(true), errhidecontext(true)));
+}

@@ -13,4 +13,11 @@
  */
 extern void pat_check_own_schema(Oid schema);
 
+/*
+ * After a wait for a lock: raise t_r_serialization_failure if the schema that was in order before
+ * has another name by now.  The body in PL/pgSQL that called goes on by the old name, which may be
+ * somebody else's by now.
+ */
+extern void pat_check_own_schema_again(Oid schema);
+
 #endif /* PAT_OWN_SCHEMA_H */

@@ -83,9 +83,23 @@ may_write(void)
 	return !XactReadOnly && !IsInParallelMode() && !IsolationIsSerializable();
 }
 
+/* What the owner has added to the table: columns computed from seen_at, and its constraints. */
+static void
+complete_row(ResultRelInfo *target, EState *estate, TupleTableSlot *row)
+{
+	TupleConstr *rules = RelationGetDescr(target->ri_RelationDesc)->constr;
+
+	if (rules == NULL)
+		return;
+	if (rules->has_generated_stored)
+		pat_compute_generated_columns(target, estate, row);
+	ExecConstraints(target, row, estate);
+}
+
 /*
- * Whatever indexes the table has, partial ones and those on expressions
- * included, are kept up as by an UPDATE.  Triggers do not fire: they might wait.
+ * Columns that are generated, constraints, and whatever indexes the table has, partial
+ * ones and those on expressions included, are kept up as by an UPDATE.  Triggers do not
+ * fire: they might wait.
  */
 static void
 replace_row(Relation table, ItemPointer place, TupleTableSlot *row)
@@ -95,6 +109,7 @@ replace_row(Relation table, ItemPointer place, TupleTableSlot *row)
 	PatIndexesToUpdate indexes;
 
 	InitResultRelInfo(target, table, 0, NULL, 0);
+	complete_row(target, estate, row);
 	ExecOpenIndices(target, false);
 	simple_table_tuple_update(table, place, row, GetActiveSnapshot(), &indexes);
 	pat_insert_index_tuples(target, row, estate, indexes);

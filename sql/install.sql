@@ -68,6 +68,8 @@ SELECT function FROM member WHERE prosrc ~* 'ON\s+CONFLICT\s+DO';
 SELECT function FROM member
 WHERE proparallel = 's'
   AND (prosrc ~ 'pat_raise|pat_record|pat_authorize|nextval|INSERT|UPDATE|DELETE' OR provolatile = 'v' AND proname NOT IN ('pat_new_token_text', 'pat_token_seal'));
+-- nor is what catches exceptions: that takes a subtransaction
+SELECT function FROM member WHERE proparallel <> 'u' AND prosrc ~ '\mEXCEPTION\s+WHEN\M';
 -- what is immutable neither reads a table nor raises by pat_raise
 SELECT function FROM member WHERE provolatile = 'i' AND prosrc ~ 'pat_raise|FROM pg_|public';
 

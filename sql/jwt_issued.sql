@@ -149,6 +149,21 @@ SELECT pg_temp.old_account('regress-back') AS between \gset
 SELECT pat_delete_account(:between);
 UPDATE pat_account SET deleted_at = NULL WHERE id = :back;
 SELECT * FROM pg_temp.token_of('regress-back');
+-- an account that is older than its row here, as an import brings, takes a name of which nothing tells any
+-- more that another account bore it: that one has another name by now, or its row is gone
+SELECT pg_temp.old_account('regress-left') AS left, pg_temp.old_account('regress-gone') AS gone \gset
+SELECT * FROM pg_temp.token_of('regress-left');
+UPDATE pat_account SET username = 'regress-left-2' WHERE id = :left;
+DELETE FROM pat_account WHERE id = :gone;
+INSERT INTO pat_account (username, created_at) VALUES ('regress-left', now() - interval '2 days'), ('regress-gone', now() - interval '1 day');
+SELECT * FROM pg_temp.token_of('regress-left');
+SELECT * FROM pg_temp.token_of('regress-gone');
+-- a restored row says since when; whatever the order of rows, that stays
+CREATE TABLE regress_pat_dump AS SELECT * FROM pat_account WHERE username IN ('regress-left', 'regress-back', 'regress-a', 'regress-imported');
+SELECT count(*) AS unset FROM regress_pat_dump WHERE username_since IS NULL AND deleted_at IS NULL;
+DELETE FROM pat_account WHERE id IN (SELECT id FROM regress_pat_dump);
+INSERT INTO pat_account SELECT * FROM regress_pat_dump ORDER BY id DESC;
+SELECT count(*) AS changed FROM (SELECT * FROM pat_account WHERE id IN (SELECT id FROM regress_pat_dump) EXCEPT SELECT * FROM regress_pat_dump) c;
 -- what changes neither name nor life leaves the tokens
 SELECT pg_temp.old_account('regress-same') AS same \gset
 UPDATE pat_account SET name = 'Same', root_role = 2, username = username, deleted_at = deleted_at WHERE id = :same;

@@ -61,6 +61,24 @@ EXECUTE seen;
 SELECT token_id = :t AS ok FROM pat_caller('user:regress-bot');
 SELECT token_id = :t AS ok FROM pat_caller('user:regress-bot');
 SELECT seen_written, seen_skipped FROM pat_stat;
+-- A2: what the owner has added to the table holds for this write too: columns computed from seen_at ...
+SAVEPOINT s;
+UPDATE pat_token SET seen_at = NULL WHERE id = :t;
+ALTER TABLE pat_token ADD regress_seen timestamp GENERATED ALWAYS AS (seen_at AT TIME ZONE 'UTC') STORED,
+    ADD regress_name text GENERATED ALWAYS AS (upper(description)) STORED;
+CREATE INDEX regress_pat_seen ON pat_token (regress_seen);
+SELECT token_id = :t AS ok FROM pat_caller('user:regress-bot');
+SELECT seen_at IS NOT NULL AS seen, regress_seen = seen_at AT TIME ZONE 'UTC' AS computed, regress_name FROM pat_token WHERE id = :t;
+SET LOCAL enable_seqscan = off;
+SELECT count(*) FROM pat_token WHERE regress_seen IS NOT NULL;
+-- ... and constraints: the call goes on, and the time is not written
+SELECT pat_stat_reset();
+UPDATE pat_token SET seen_at = NULL;
+ALTER TABLE pat_token ADD CONSTRAINT regress_unseen CHECK (seen_at < '2024-01-01');
+SELECT token_id = :t AS ok FROM pat_caller('user:regress-bot');
+EXECUTE seen;
+SELECT seen_written, seen_failed FROM pat_stat;
+ROLLBACK TO s;
 -- an unusable token is not seen
 UPDATE pat_token SET seen_at = NULL, expires_at = now() WHERE id = :t;
 SAVEPOINT s;

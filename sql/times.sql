@@ -48,4 +48,29 @@ SELECT pat_delete_token(:forever);
 SELECT type, data->>'description' AS description, nullif(data->>'expiresAt', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) AS expires_at
 FROM pat_event WHERE data->>'description' IN ('forever', 'mine', 'regress-forever', 'api') ORDER BY id;
 SELECT count(*) AS others FROM pat_event WHERE data ? 'expiresAt' AND data->>'expiresAt' !~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$';
+
+-- C11: a parallel worker reads a time as any session does, and so do all functions that are labelled safe
+CREATE TABLE regress_pat_times WITH (parallel_workers = 2) AS
+    SELECT CASE n % 2 WHEN 0 THEN '2099-12-31T23:59:59Z' ELSE '2099-02-30T23:59:59Z' END AS t FROM generate_series(1, 1000) n;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+CREATE FUNCTION pg_temp.is_parallel(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    line text;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
+        IF line ~ 'Workers Launched: [1-9]' THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+    RETURN false;
+END
+$$;
+SELECT pg_temp.is_parallel('SELECT count(pat_parse_time(t)) FROM regress_pat_times') AS parallel;
+SELECT count(pat_parse_time(t)) FROM regress_pat_times;
+SELECT count(pat_time_text(pat_parse_time(t))), count(pat_token_hash(t)), count(pat_new_token_text(true)), count(pat_token_is_usable(t)),
+       count(pat_token_seal(1, 1, t)), count(pat_id(t)), count(pat_json_integer(t)), count(pat_body_bad_escape(to_json(t))),
+       count(pat_jwt_sign('{"sub":"x"}', t)), count(pat_jwt_key_problem(t, 'k'::bytea)), count(pat_import_begin_line(t, '{"id":1}', t)),
+       count((SELECT v.valid FROM pat_jwt_verify(t, t) v)) FROM regress_pat_times;
 ROLLBACK;

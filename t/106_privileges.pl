@@ -204,5 +204,30 @@ $node->safe_psql('postgres', <<~"SQL");
 	SQL
 is((as_role('regress_pat Odd; "Role"', $list))[1], $expected, 'a role of a name that needs quotes');
 
+# ---- default privileges ----------------------------------------------------------------------------
+
+# As services have them that open all that is new in a schema.
+$node->safe_psql('postgres', 'CREATE DATABASE generous');
+$node->safe_psql('generous', <<~'SQL');
+	CREATE ROLE "regress_pat Reader";
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC;
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO "regress_pat Reader" WITH GRANT OPTION;
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO "regress_pat Reader";
+	ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON SEQUENCES TO PUBLIC, regress_pat_none;
+	ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON FUNCTIONS TO regress_pat_none;
+	SQL
+create_extension($node, 'generous', 'public');
+is($node->safe_psql('generous', <<~"SQL"), '', 'C1: default privileges give nobody anything of the extension');
+	$members SELECT c.oid::regclass::text, a.grantee, a.privilege_type
+	FROM member JOIN pg_class c ON classid = 'pg_class'::regclass AND c.oid = objid, LATERAL aclexplode(c.relacl) AS a
+	WHERE a.grantee <> c.relowner
+	UNION ALL
+	SELECT p.oid::regprocedure::text, a.grantee, a.privilege_type
+	FROM member JOIN pg_proc p ON classid = 'pg_proc'::regclass AND p.oid = objid, LATERAL aclexplode(p.proacl) AS a
+	WHERE a.grantee <> p.proowner;
+	SQL
+is($node->safe_psql('generous', 'CREATE TABLE later (); SELECT has_table_privilege(\'regress_pat_none\', \'later\', \'SELECT\')'),
+	't', '... and go on for all else');
+
 $node->stop;
 done_testing();

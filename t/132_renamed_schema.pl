@@ -25,7 +25,7 @@ sub calls
 		[ 'owner', "pat_create_admin_token('admin %s')" ],
 		[ 'owner', "pat_add_jwt_key('key %s', 'HS256', repeat('k', 32))" ],
 		[ 'owner', 'pat_list_jwt_keys()' ],
-		[ 'owner', "pat_jwt_verify('a.b.c', '%s')", 'is bound by OID' ],
+		[ 'owner', "pat_jwt_verify('a.b.c', '%s')", 'names nothing' ],
 		[ 'owner', "pat_import_variant('%s', 1, 1)", 'names nothing' ],
 		[ 'owner', "pat_grant_api('$api')", 'names nothing' ],
 		[ $api, "pat_caller('$sample->{admin}')" ],
@@ -191,15 +191,18 @@ all_work('names', 'pat', $sample, 'B2: ... and leaves all as it was');
 $node->safe_psql('names', q(CREATE SCHEMA other; ALTER SCHEMA other RENAME TO "it's"));
 pass('B2: other schemas take any name');
 
-# Whoever owns the schema may rename it, without being a superuser.
+# A role that owns the schema and not the extension may not rename it: one that renames it again and again
+# could catch a call that has looked at the name already, and put functions of its own under the old one.
 $node->safe_psql('postgres', "GRANT CREATE ON DATABASE names TO $api");
 $node->safe_psql('names', "ALTER SCHEMA pat OWNER TO $api");
-$node->safe_psql('names', 'ALTER SCHEMA pat RENAME TO mine', extra_params => [ '-U', $api ]);
-all_work('names', 'mine', $sample, 'B2: renamed by an owner who is no superuser');
-is($node->safe_psql('names', "SELECT count(*) FROM pg_proc WHERE proowner = '$api'::regrole"), 0,
-	'... who owns none of the functions');
-$node->safe_psql('names', 'ALTER SCHEMA mine OWNER TO CURRENT_USER; ALTER SCHEMA mine RENAME TO pat;'
-	. "SELECT pat.pat_grant_api('$api')");
+for my $as ("SET ROLE $api; ", '')
+{
+	my (undef, undef, $refused) = $node->psql('names', "${as}ALTER SCHEMA pat RENAME TO mine",
+		on_error_stop => 1, $as ? () : (extra_params => [ '-U', $api ]));
+	like($refused, qr/can be renamed by the owner of the extension only/, "B2: not by another owner of the schema, $as");
+}
+all_work('names', 'pat', $sample, 'B2: ... and all goes on working');
+$node->safe_psql('names', "ALTER SCHEMA pat OWNER TO CURRENT_USER; SELECT pat.pat_grant_api('$api')");
 
 # ---- a call that waits while the schema is renamed ----------------------------------------------
 
@@ -219,6 +222,37 @@ $waiting->finish;
 $renaming->finish;
 like($made, qr/"description":"waits"/, '... which ends as if nothing had been') or diag($error);
 all_work('names', 'later', $sample, '... and then all works under the new name');
+
+# A call that waits for the rename itself, and finds other functions under the old name afterwards.
+$holder->query('BEGIN; ALTER SCHEMA later RENAME TO latest');
+my @caught = map { { call => $_, error => '' } }
+  qq(later.pat_delete_for_service_account('$sample->{account}', '1', '$sample->{admin}')),
+  qq(later.pat_list_service_accounts('$sample->{admin}')), "later.pat_create_account('caught')";
+for my $caught (@caught)
+{
+	$caught->{run} = start_beside([ 'psql', '-XAtq', '-d', $node->connstr('names'), '-c', "SELECT $caught->{call}" ],
+		'>', \my $ignored, '2>', \$caught->{error});
+}
+ok($node->poll_query_until('names', q{SELECT count(*) = 3 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT later.%'}),
+	'three calls wait for a rename');
+$holder->query(<<~'SQL');
+	CREATE SCHEMA later;
+	CREATE TABLE public.caught (by text);
+	CREATE FUNCTION later.pat_service_account_id(text) RETURNS integer LANGUAGE sql AS $$ INSERT INTO public.caught VALUES ('id'); SELECT 1 $$;
+	CREATE FUNCTION later.pat_service_account_json(integer) RETURNS json LANGUAGE sql AS $$ INSERT INTO public.caught VALUES ('json'); SELECT json '1' $$;
+	CREATE FUNCTION later.pat_check_role(integer) RETURNS void LANGUAGE sql AS $$ INSERT INTO public.caught VALUES ('role') $$;
+	CREATE TABLE later.pat_account AS SELECT * FROM latest.pat_account;
+	CREATE TABLE later.pat_role AS SELECT * FROM latest.pat_role;
+	COMMIT;
+	SQL
+for my $caught (@caught)
+{
+	$caught->{run}->finish;
+	like($caught->{error}, qr/ERROR:  the schema of extension "pat" was renamed during the call/, "B2: $caught->{call} ends there")
+}
+is($node->safe_psql('names', 'SELECT count(*) FROM public.caught'), '0', "B2: ... and runs nothing of another's");
+$node->safe_psql('names', 'DROP SCHEMA later CASCADE');
+all_work('names', 'latest', $sample, '... and then all works under the new name');
 $holder->quit;
 
 $node->stop;

@@ -6,7 +6,8 @@
 --
 -- Who may execute what: nobody but the owner, until pat_grant_api says so.
 -- PUBLIC would otherwise get EXECUTE on each function created here, so every
--- CREATE FUNCTION is followed by its REVOKE.  Tables give PUBLIC nothing.
+-- CREATE FUNCTION is followed by its REVOKE.  Tables give PUBLIC nothing.  What default
+-- privileges of the database add is revoked at the end (7_stat.sql).
 --
 -- Functions that callers use have an argument named caller_token; that name
 -- is what pat_grant_api goes by.
@@ -36,7 +37,7 @@ COMMENT ON DOMAIN pat_time IS
 -- Roles
 --
 -- Tables that every request reads are heaps, whatever default_table_access_method
--- says: the functions in C scan them by the heap's own functions.
+-- says: the functions in C scan them by indexes, which not every access method has.
 --
 
 CREATE TABLE pat_role
@@ -81,7 +82,7 @@ CREATE INDEX pat_account_root_role_idx ON pat_account (root_role);
 COMMENT ON TABLE pat_account IS 'People, service accounts, and the system account that owns admin API tokens. A deleted account keeps its row; its username is free again.';
 COMMENT ON COLUMN pat_account.is_service IS 'A service account: its tokens are listed by pat_list_for_service_account.';
 COMMENT ON COLUMN pat_account.is_system IS 'The account -1337 (Unleash''s id), owner of admin API tokens.';
-COMMENT ON COLUMN pat_account.username_since IS 'Since when the account has borne a username that it took later than it was created, or that another account bore before; NULL = since its creation. JSON Web Tokens issued earlier do not speak for it by that name.';
+COMMENT ON COLUMN pat_account.username_since IS 'Since when the username is this account''s: the second of its creation, or the time at which it took a name that another account may have borne: by a change of username, its return from deletion, its import, or its creation after that account. JSON Web Tokens issued earlier do not speak for it by that name. NULL = never while it lived (deleted accounts that were imported).';
 COMMENT ON COLUMN pat_account.root_role IS 'The role that decides what the account''s tokens may do; NULL may do nothing but list its own.';
 
 --
@@ -199,6 +200,7 @@ CREATE FUNCTION pat_follow_rename() RETURNS event_trigger
 AS $$
 DECLARE
     home    text;
+    renamer name;
     member  record;
     body    text;
     is_next boolean := false;
@@ -218,6 +220,12 @@ BEGIN
                 RAISE EXCEPTION 'the schema of extension "pat" cannot be named %', home
                     USING ERRCODE = 'invalid_name', DETAIL = 'The name holds a quote, a dollar sign or a backslash.';
             END IF;
+            -- whoever renames at will could catch a call between its first and its second look at the name
+            renamer := coalesce(nullif(current_setting('role'), 'none'), session_user);
+            IF NOT pg_has_role(renamer, (SELECT e.extowner FROM pg_extension e WHERE e.extname = 'pat'), 'USAGE') THEN
+                RAISE EXCEPTION 'the schema of extension "pat" can be renamed by the owner of the extension only'
+                    USING ERRCODE = 'insufficient_privilege';
+            END IF;
             -- calls that have begun end first: they would go on by the old name
             EXECUTE format('LOCK TABLE %s.pat_token, %s.pat_account IN ACCESS EXCLUSIVE MODE', home, home);
             is_next := true;
@@ -230,7 +238,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION pat_follow_rename() FROM PUBLIC;
 COMMENT ON FUNCTION pat_follow_rename() IS
-'Event trigger: when the extension''s schema is renamed, puts its new name into the functions'' bodies, in the same transaction. Waits for the end of all calls.';
+'Event trigger: when the extension''s schema is renamed, puts its new name into the functions'' bodies, in the same transaction. Waits for the end of all calls. Errors: insufficient_privilege whoever renames it is neither the owner of the extension nor a superuser; invalid_name the name holds a quote, a dollar sign or a backslash.';
 
 CREATE EVENT TRIGGER pat_follow_rename ON ddl_command_end WHEN TAG IN ('ALTER SCHEMA')
     EXECUTE FUNCTION pat_follow_rename();
@@ -259,7 +267,7 @@ CREATE TRIGGER pat_account_truncate BEFORE TRUNCATE ON pat_account
 --
 
 CREATE FUNCTION pat_note_username() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -267,18 +275,23 @@ BEGIN
     IF TG_OP = 'UPDATE' THEN
         IF NEW.username IS DISTINCT FROM OLD.username OR (NEW.deleted_at IS NULL AND OLD.deleted_at IS NOT NULL) THEN
             NEW.username_since := now();
+        ELSIF OLD.username_since = date_trunc('second', OLD.created_at) AND NEW.username_since = OLD.username_since THEN
+            NEW.username_since := date_trunc('second', NEW.created_at);
         END IF;
-    ELSIF NEW.username_since IS NULL AND NEW.deleted_at IS NULL
-        AND EXISTS (SELECT FROM @extschema@.pat_account a WHERE a.username = NEW.username) THEN
-        NEW.username_since := now();
+    ELSIF NEW.username_since IS NULL AND NEW.deleted_at IS NULL THEN
+        -- an older account comes from elsewhere: who bore the name here until now is not known
+        NEW.username_since := CASE
+            WHEN NEW.created_at < date_trunc('second', now())
+                OR EXISTS (SELECT FROM @extschema@.pat_account a WHERE a.username = NEW.username) THEN now()
+            ELSE date_trunc('second', NEW.created_at) END;
     END IF;
     RETURN NEW;
 END
 $$;
 REVOKE ALL ON FUNCTION pat_note_username() FROM PUBLIC;
-COMMENT ON FUNCTION pat_note_username() IS 'Trigger: sets pat_account.username_since where an account takes a username that others may have borne.';
+COMMENT ON FUNCTION pat_note_username() IS 'Trigger: sets pat_account.username_since.';
 
-CREATE TRIGGER pat_account_username BEFORE INSERT OR UPDATE OF username, deleted_at ON pat_account
+CREATE TRIGGER pat_account_username BEFORE INSERT OR UPDATE OF username, deleted_at, created_at ON pat_account
     FOR EACH ROW EXECUTE FUNCTION pat_note_username();
 
 SELECT pg_catalog.pg_extension_config_dump('pat_role', 'WHERE id NOT IN (1, 2, 3)');

@@ -119,21 +119,21 @@ COMMENT ON FUNCTION pat_authorize(text, text) IS
 
 CREATE FUNCTION pat_authorize_read(credential text, permission text,
         OUT account_id integer, OUT token_id integer, OUT is_service boolean, OUT is_system boolean)
-    LANGUAGE C VOLATILE
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'pat_authorize_read';
 REVOKE ALL ON FUNCTION pat_authorize_read(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_authorize_read(text, text) IS
 'pat_authorize for functions of the API that only read: waits for no lock, and sets seen_at. Errors: PT401, PT403.';
 
 CREATE FUNCTION pat_begin_change() RETURNS void
-    LANGUAGE C VOLATILE
+    LANGUAGE C VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'pat_begin_change';
 REVOKE ALL ON FUNCTION pat_begin_change() FROM PUBLIC;
 COMMENT ON FUNCTION pat_begin_change() IS
 'Locks pat_token, pat_account, pat_jwt_key and pat_event in ROW EXCLUSIVE mode, in this order: what functions of the owner that change something do before they read anything, so that nobody waits in a circle. Does nothing in a read-only transaction. Owner only.';
 
 CREATE FUNCTION pat_token_used(token_id integer) RETURNS void
-    LANGUAGE C VOLATILE STRICT
+    LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'pat_token_used';
 REVOKE ALL ON FUNCTION pat_token_used(integer) FROM PUBLIC;
 COMMENT ON FUNCTION pat_token_used(integer) IS

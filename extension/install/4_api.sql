@@ -61,18 +61,24 @@ COMMENT ON FUNCTION pat_body_property(json, text, text, boolean) IS
 CREATE FUNCTION pat_parse_time(value text) RETURNS timestamptz
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
-    SET datestyle = 'ISO, YMD'
 AS $$
 DECLARE
-    -- 1 the year; 2 the rest, to minutes; 3 seconds, to microseconds; 4 to 6 the offset
-    part text[] := regexp_match($1, '^([0-9]{4})(-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]):((?:[0-5][0-9]|60)(?:[.][0-9]{1,6})?)(?:(?<=[.][0-9]{6})[0-9]*)?(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))$');
+    -- 1 to 3 year, month, day; 4 and 5 hour, minute; 6 seconds, to microseconds; 7 to 9 the offset
+    part text[] := regexp_match($1, '^([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):([0-5][0-9]):((?:[0-5][0-9]|60)(?:[.][0-9]{1,6})?)(?:(?<=[.][0-9]{6})[0-9]*)?(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))$');
+    day  date;
 BEGIN
-    RETURN (CASE part[1] WHEN '0000' THEN '0001' || part[2] || ' BC' ELSE part[1] || part[2] END::timestamp
-        + make_interval(secs => part[3]::double precision)
-        - coalesce(make_interval(hours => (part[4] || part[5])::integer, mins => (part[4] || part[6])::integer),
+    IF part IS NULL THEN
+        RETURN NULL;
+    END IF;
+    -- no exception is caught here: that takes a subtransaction, which parallel workers cannot have
+    day := make_date(CASE part[1] WHEN '0000' THEN -1 ELSE part[1]::integer END, part[2]::integer, 1)
+        + (part[3]::integer - 1);
+    IF extract(month FROM day) <> part[2]::integer THEN
+        RETURN NULL;
+    END IF;
+    RETURN (day + make_interval(hours => part[4]::integer, mins => part[5]::integer, secs => part[6]::double precision)
+        - coalesce(make_interval(hours => (part[7] || part[8])::integer, mins => (part[7] || part[9])::integer),
                    interval '0')) AT TIME ZONE 'UTC';
-EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format THEN
-    RETURN NULL;
 END
 $$;
 REVOKE ALL ON FUNCTION pat_parse_time(text) FROM PUBLIC;

@@ -47,6 +47,45 @@ REVOKE ALL ON FUNCTION pat_stat_reset() FROM PUBLIC;
 COMMENT ON FUNCTION pat_stat_reset() IS 'Sets the counts of pat_stat to zero and stats_reset to now.';
 
 --
+-- What default privileges of the database have given to others
+--
+-- ALTER DEFAULT PRIVILEGES, which some services use to open every new table and function, would open
+-- hashes and keys too.
+--
+
+DO $$
+DECLARE
+    revocation text;
+BEGIN
+    FOR revocation IN
+        WITH member AS (
+            SELECT d.classid, d.objid
+            FROM pg_catalog.pg_depend d
+                JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
+            WHERE e.extname = 'pat' AND d.deptype = 'e'
+        ), granted AS (
+            SELECT 'TABLE ' || c.oid::pg_catalog.regclass::text AS object, a.grantee
+            FROM member m
+                JOIN pg_catalog.pg_class c ON m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = m.objid,
+                LATERAL pg_catalog.aclexplode(c.relacl) a
+            WHERE a.grantee <> c.relowner
+            UNION
+            SELECT 'FUNCTION ' || p.oid::pg_catalog.regprocedure::text, a.grantee
+            FROM member m
+                JOIN pg_catalog.pg_proc p ON m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.oid = m.objid,
+                LATERAL pg_catalog.aclexplode(p.proacl) a
+            WHERE a.grantee <> p.proowner
+        )
+        SELECT 'REVOKE ALL ON ' || g.object || ' FROM '
+            || CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::pg_catalog.regrole::text END
+        FROM granted g
+    LOOP
+        EXECUTE revocation;
+    END LOOP;
+END
+$$;
+
+--
 -- Last of all: what the encoding of the database does to the API
 --
 

@@ -372,11 +372,18 @@ pat_relations_use(FunctionCallInfo fcinfo)
 }
 
 void
+pat_relations_use_by_name(FunctionCallInfo fcinfo)
+{
+	pat_relations_use(fcinfo);
+	pat_check_own_schema_again(schema);
+}
+
+void
 pat_relations_use_for_change(FunctionCallInfo fcinfo)
 {
 	if (XactReadOnly)
 	{
-		pat_relations_use(fcinfo);
+		pat_relations_use_by_name(fcinfo);
 		return;
 	}
 	use_schema(fcinfo);
@@ -386,6 +393,7 @@ pat_relations_use_for_change(FunctionCallInfo fcinfo)
 	lock_table(PAT_ACCOUNT, RowExclusiveLock);
 	lock_table(PAT_JWT_KEY, RowExclusiveLock);
 	lock_table(PAT_EVENT, RowExclusiveLock);
+	pat_check_own_schema_again(schema);
 }
 
 Relation

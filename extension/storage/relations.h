@@ -100,6 +100,12 @@ typedef enum PatIndex
 extern void pat_relations_use(FunctionCallInfo fcinfo);
 
 /*
+ * The same for the first call of a function in PL/pgSQL, which goes on by the schema's
+ * name: raises an error if that was changed while this waited.
+ */
+extern void pat_relations_use_by_name(FunctionCallInfo fcinfo);
+
+/*
  * The same for functions that change something: takes ROW EXCLUSIVE on the tables that
  * changes write: pat_token, pat_account, pat_jwt_key and pat_event.  Waits for REINDEX and
  * the like.  In a read-only transaction, which fails when it writes, no more than

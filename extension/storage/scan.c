@@ -49,13 +49,20 @@ check_index_usable(Relation index)
 						errhidestmt(true), errhidecontext(true)));
 }
 
+/* A scan belongs to the resource owner that opened it, and is closed with that. */
+static bool
+may_use_kept(void)
+{
+	return kept != NULL && kept->owner == CurrentResourceOwner;
+}
+
 static void
 open_scan(PatScan *scan, PatIndex index, int nkeys)
 {
 	MemoryContext before;
 
 	scan->by = index;
-	scan->memory = kept != NULL ? kept->memory : CurrentMemoryContext;
+	scan->memory = may_use_kept() ? kept->memory : CurrentMemoryContext;
 	scan->index = pat_index_open(index, &scan->table);
 	check_index_usable(scan->index);
 	before = MemoryContextSwitchTo(scan->memory);
@@ -78,7 +85,7 @@ close_scan(PatScan *scan)
 static bool
 take_open(PatScan *scan, PatIndex index, int nkeys)
 {
-	PatScan *open = kept == NULL ? NULL : &kept->scans[index];
+	PatScan *open = may_use_kept() ? &kept->scans[index] : NULL;
 
 	if (open == NULL || open->scan == NULL || open->scan->numberOfKeys != nkeys ||
 		open->scan->xs_snapshot != GetActiveSnapshot())
@@ -138,7 +145,7 @@ keep_open(PatScan *scan)
 void
 pat_scan_end(PatScan *scan)
 {
-	if (kept != NULL && kept->scans[scan->by].scan == NULL)
+	if (may_use_kept() && kept->scans[scan->by].scan == NULL)
 		keep_open(scan);
 	else
 		close_scan(scan);

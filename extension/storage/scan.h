@@ -12,6 +12,7 @@
 #include "access/genam.h"
 #include "executor/tuptable.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 
 #include "relations.h"
 
@@ -27,11 +28,13 @@ typedef struct PatScan
 
 /*
  * Scans that a statement with many requests keeps open from one request to the next.
- * All zeros but for the memory, which lasts as long as the statement.
+ * All zeros but for the memory, which lasts as long as the statement, and for the owner of
+ * all that it opens.
  */
 typedef struct PatOpenScans
 {
 	MemoryContext memory;
+	ResourceOwner owner;
 	PatScan scans[PAT_INDEXES]; /* by what they look up; without a descriptor: not open */
 } PatOpenScans;
 
@@ -49,7 +52,8 @@ extern void pat_scan_end(PatScan *scan);
 
 /*
  * Until the next call of this, scans that end stay open in these, and those that begin
- * are taken from them; NULL: each is opened and closed.  Errors do not end it.
+ * are taken from them; NULL: each is opened and closed.  Errors do not end it.  What runs
+ * meanwhile in a subtransaction, as a function that an index calls, has scans of its own.
  */
 extern void pat_scans_keep(PatOpenScans *open);
 
