@@ -219,4 +219,10 @@ SELECT * FROM pat_import_unleash('regress_unleash');
 SELECT account_id, username, is_service, permissions, token_id, expires_at FROM pat_caller('user:regress-old-1')
 UNION ALL SELECT account_id, username, is_service, permissions, token_id, expires_at FROM pat_caller('user:regress-old-2');
 SELECT sum(count) FROM pat_import_unleash('regress_unleash') WHERE result = 'unchanged';
+-- B1: no account gets an id that was another's, even if its row is gone: JSON Web Tokens may name it
+SELECT pat_create_account('regress-gone') AS gone \gset
+DELETE FROM pat_account WHERE id = :gone;
+INSERT INTO regress_unleash.users VALUES (:gone, 'Boss', 'boss', NULL);
+SELECT result, new_id > :gone AS later, reason LIKE 'its id is taken: %' AS told FROM pat_import_unleash('regress_unleash') WHERE item = 'account' AND source_id = :gone;
+SELECT count(*) AS heirs FROM pat_account WHERE id = :gone;
 ROLLBACK;

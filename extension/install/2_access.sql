@@ -115,7 +115,7 @@ CREATE FUNCTION pat_authorize(credential text, permission text,
     AS 'MODULE_PATHNAME', 'pat_authorize';
 REVOKE ALL ON FUNCTION pat_authorize(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pat_authorize(text, text) IS
-'Who calls, for the functions of the API that change something. Takes the locks of changes first, as pat_begin_change. permission NULL asks for none. Errors: PT401, PT403.';
+'Who calls, for the functions of the API that change something. Takes the locks of changes first, as pat_begin_change. permission NULL asks for none. Errors: PT401, PT403, those of pat_begin_change.';
 
 CREATE FUNCTION pat_authorize_read(credential text, permission text,
         OUT account_id integer, OUT token_id integer, OUT is_service boolean, OUT is_system boolean)
@@ -130,7 +130,7 @@ CREATE FUNCTION pat_begin_change() RETURNS void
     AS 'MODULE_PATHNAME', 'pat_begin_change';
 REVOKE ALL ON FUNCTION pat_begin_change() FROM PUBLIC;
 COMMENT ON FUNCTION pat_begin_change() IS
-'Locks pat_token, pat_account, pat_jwt_key and pat_event in ROW EXCLUSIVE mode, in this order: what functions of the owner that change something do before they read anything, so that nobody waits in a circle. Does nothing in a read-only transaction. Owner only.';
+'Locks pat_role in ROW SHARE mode, pat_role_permission in ACCESS SHARE mode, pat_token, pat_account, pat_jwt_key and pat_event in ROW EXCLUSIVE mode, in this order: what functions of the owner that change something do before they read anything, so that nobody waits in a circle. In a read-only transaction it only takes the locks of reading. Errors: t_r_serialization_failure the schema was renamed while this waited. Owner only.';
 
 CREATE FUNCTION pat_token_used(token_id integer) RETURNS void
     LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE

@@ -186,7 +186,7 @@ REVOKE ALL ON FUNCTION pat_import_role_choices(regnamespace) FROM PUBLIC;
 COMMENT ON FUNCTION pat_import_role_choices(regnamespace) IS
 'The root roles of each user as roles here, the one to keep first: one that grants ADMIN here, else the one with the most permissions in the source, else the lowest id. Owner only.';
 
-CREATE FUNCTION pat_import_new_account(source_row jsonb, role_ids integer[], role_names text[],
+CREATE FUNCTION pat_import_new_account(source_row jsonb, role_ids integer[], role_names text[], id_is_free boolean,
                                        OUT new_id integer, OUT changes text[])
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -206,9 +206,7 @@ BEGIN
                                             WHERE a.username = new_name AND a.deleted_at IS NULL);
         attempt := attempt + 1;
     END LOOP;
-    new_id := CASE WHEN source_id <= 2000000000
-                        AND NOT EXISTS (SELECT FROM @extschema@.pat_account a WHERE a.id = source_id)
-                   THEN source_id ELSE @extschema@.pat_next_id('pat_account') END;
+    new_id := CASE WHEN $4 THEN source_id ELSE @extschema@.pat_next_id('pat_account') END;
     INSERT INTO @extschema@.pat_account (id, username, name, is_service, root_role, created_at, deleted_at)
         VALUES (new_id, new_name, left($1->>'name', 255), coalesce(($1->>'is_service')::boolean, false), $2[1],
                 coalesce(@extschema@.pat_import_time($1->>'created_at'), now()), @extschema@.pat_import_time($1->>'deleted_at'));
@@ -223,8 +221,8 @@ BEGIN
         || @extschema@.pat_import_time_changes($1, '{created_at,deleted_at}'::text[]);
 END
 $$;
-REVOKE ALL ON FUNCTION pat_import_new_account(jsonb, integer[], text[]) FROM PUBLIC;
-COMMENT ON FUNCTION pat_import_new_account(jsonb, integer[], text[]) IS 'Stores a user; tells its id and what had to change. Owner only.';
+REVOKE ALL ON FUNCTION pat_import_new_account(jsonb, integer[], text[], boolean) FROM PUBLIC;
+COMMENT ON FUNCTION pat_import_new_account(jsonb, integer[], text[], boolean) IS 'Stores a user; tells its id and what had to change. Owner only.';
 
 CREATE FUNCTION pat_import_compare_account(source_row jsonb, role_ids integer[], account_id integer) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -252,7 +250,8 @@ REVOKE ALL ON FUNCTION pat_import_compare_account(jsonb, integer[], integer) FRO
 COMMENT ON FUNCTION pat_import_compare_account(jsonb, integer[], integer) IS
 'How an account imported earlier differs from its user by now; NULL = not in what matters to tokens. Owner only.';
 
-CREATE FUNCTION pat_import_account(source regnamespace, source_row jsonb, role_ids integer[], role_names text[])
+CREATE FUNCTION pat_import_account(source regnamespace, source_row jsonb, role_ids integer[], role_names text[],
+                                   id_is_free boolean)
     RETURNS pat_import_line
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -273,7 +272,7 @@ BEGIN
         line.reason := @extschema@.pat_import_compare_account($2, $3, line.new_id);
         RETURN line;
     END IF;
-    SELECT n.new_id, n.changes INTO line.new_id, changes FROM @extschema@.pat_import_new_account($2, $3, $4) n;
+    SELECT n.new_id, n.changes INTO line.new_id, changes FROM @extschema@.pat_import_new_account($2, $3, $4, $5) n;
     line.result := CASE changes WHEN '{}' THEN 'imported' ELSE 'adapted' END;
     IF $3 IS NULL AND $2->>'deleted_at' IS NULL THEN
         changes := changes || 'has no root role'::text;
@@ -283,8 +282,8 @@ BEGIN
     RETURN line;
 END
 $$;
-REVOKE ALL ON FUNCTION pat_import_account(regnamespace, jsonb, integer[], text[]) FROM PUBLIC;
-COMMENT ON FUNCTION pat_import_account(regnamespace, jsonb, integer[], text[]) IS 'Brings over one user. Owner only.';
+REVOKE ALL ON FUNCTION pat_import_account(regnamespace, jsonb, integer[], text[], boolean) FROM PUBLIC;
+COMMENT ON FUNCTION pat_import_account(regnamespace, jsonb, integer[], text[], boolean) IS 'Brings over one user. Owner only.';
 
 CREATE FUNCTION pat_import_accounts(source regnamespace) RETURNS SETOF pat_import_line
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -294,15 +293,26 @@ DECLARE
     account record;
 BEGIN
     @guard@
+    -- an id that the audit trail knows, as an account's of this database, is nobody else's any more:
+    -- JSON Web Tokens may name it
     FOR account IN
-        WITH choice AS MATERIALIZED (SELECT * FROM @extschema@.pat_import_role_choices($1))
-        SELECT u AS source_row, c.role_ids, c.role_names
+        WITH choice AS MATERIALIZED (
+            SELECT * FROM @extschema@.pat_import_role_choices($1)
+        ), used AS MATERIALIZED (
+            SELECT a.id FROM @extschema@.pat_account a
+            UNION SELECT i.new_id FROM @extschema@.pat_import i WHERE i.item = 'account'
+            UNION SELECT @extschema@.pat_id(e.data->>'id') FROM @extschema@.pat_event e
+                  WHERE e.type ~ '^(user|service-account)-(created|updated|deleted)$'
+        )
+        SELECT u AS source_row, c.role_ids, c.role_names,
+            (u->>'id')::bigint BETWEEN 1 AND 2000000000 AND d.id IS NULL AS id_is_free
         FROM @extschema@.pat_import_read($1, 'users', '{id}',
                  '{username,email,name,is_service,is_system,created_at,deleted_at}', false) u
             LEFT JOIN choice c ON c.user_id = (u->>'id')::bigint
+            LEFT JOIN used d ON d.id = (u->>'id')::bigint
         ORDER BY (u->>'id')::bigint
     LOOP
-        RETURN NEXT @extschema@.pat_import_account($1, account.source_row, account.role_ids, account.role_names);
+        RETURN NEXT @extschema@.pat_import_account($1, account.source_row, account.role_ids, account.role_names, account.id_is_free);
     END LOOP;
 END
 $$;
