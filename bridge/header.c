@@ -80,7 +80,10 @@ unquote(HeaderValue value)
 	return value;
 }
 
-/* A parameter is fine unless it is a charset other than utf-8. */
+/*
+ * A parameter is fine unless it is a charset other than utf-8, or its name is none: no blank
+ * stands before the "=" (RFC 9110, section 5.6.6).
+ */
 static bool
 parameter_is_fine(HeaderValue parameter)
 {
@@ -94,7 +97,7 @@ parameter_is_fine(HeaderValue parameter)
 	name.length = (size_t) (equals - parameter.bytes);
 	value.bytes = equals + 1;
 	value.length = parameter.length - name.length - 1;
-	if (name.length == 0)
+	if (!header_is_token(name.bytes, name.length))
 		return false;
 	return !equals_nocase(name, "charset") || equals_nocase(unquote(value), "utf-8");
 }

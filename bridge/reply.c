@@ -41,6 +41,13 @@ typedef struct Answer
 	size_t length;
 } Answer;
 
+/* Of a request that is refused before its route is looked for, too: the answer has no body. */
+static bool
+is_head(const Request *request)
+{
+	return strcmp(request->method, MHD_HTTP_METHOD_HEAD) == 0;
+}
+
 /* ---- headers ------------------------------------------------------------ */
 
 static void
@@ -357,7 +364,7 @@ reply_queue(Request *request)
 	if (answer.response == NULL)
 		return MHD_NO;
 	add_headers(request, &answer);
-	if (!request->match.head)
+	if (!is_head(request))
 		answer.end.body_bytes = answer.length;
 	request_end(request, &answer.end);
 	request_enter(request, CONNECTION_TAKES);
@@ -437,6 +444,7 @@ send_outcome(Connection *client, const Request *request)
 {
 	StatusError error = status_of_case(request->refusal);
 	char text[RAW_ANSWER_MAX];
+	bool head = is_head(request);
 	size_t length;
 	char *body = error_body(request->id, &error, &length);
 
@@ -447,11 +455,11 @@ send_outcome(Connection *client, const Request *request)
 			 "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
 			 "X-Request-Id: %s\r\nContent-Length: %zu\r\n\r\n%s",
 			 error.status, MHD_get_reason_phrase_for((unsigned) error.status), request->id, length,
-			 body);
+			 head ? "" : body);
 	free(body);
 	send_raw(client, text, strlen(text));
 	client->lingers = true;
-	request_end(request, &(RequestEnd){error.status, error.name, length, {0}});
+	request_end(request, &(RequestEnd){error.status, error.name, head ? 0 : length, {0}});
 }
 
 void

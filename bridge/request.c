@@ -302,6 +302,18 @@ submit(Request *request)
 		request_refuse(request, case_of_end(request, refusal));
 }
 
+/* Who asks reaches one worker, and other clients may reach any. */
+static bool
+all_are_up(const Request *request, unsigned lane)
+{
+	const CounterSet *all = request->http->settings.all;
+
+	for (unsigned i = 0; i < all->workers; i++)
+		if (counter_get(&all->each[i].lanes[lane].up) == 0)
+			return false;
+	return true;
+}
+
 static void
 tell_readiness(Request *request, bool ready)
 {
@@ -322,11 +334,14 @@ dispatch(Request *request)
 			break;
 		case ROUTE_READY:
 			tell_readiness(request, lane_is_up(request->http->settings.read) &&
+										all_are_up(request, COUNTERS_READ) &&
 										!lane_is_refused(request->http->settings.write));
 			break;
 		case ROUTE_READY_WRITE:
 			tell_readiness(request, lane_is_up(request->http->settings.read) &&
-										lane_is_up(request->http->settings.write));
+										all_are_up(request, COUNTERS_READ) &&
+										lane_is_up(request->http->settings.write) &&
+										all_are_up(request, COUNTERS_WRITE));
 			break;
 		case ROUTE_METRICS:
 			request->outcome = OUTCOME_METRICS;

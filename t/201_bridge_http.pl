@@ -544,6 +544,24 @@ for (
 	is_refused($wire->answer, $status, $name, undef, "D1: an error $what has details");
 }
 
+# An answer to HEAD has no body, past the library neither, where the bridge knows the method.
+for (
+	[ 'of its path', "HEAD /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404 ],
+	[ 'of its form', "HEAD /health HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n", 400 ],
+	[ 'of its headers', "HEAD /health HTTP/1.1\r\nHost: x\r\nX: " . 'x' x 9_900 . "\r\nY: " . 'y' x 400 . "\r\n\r\n", 431 ],
+	[ 'it has too many headers', "HEAD /health HTTP/1.1\r\nHost: x\r\n" . "X: a\r\n" x 300 . "\r\n", 431 ],
+	$modern ? () : [ 'of a chunk-size line without an end',
+		"HEAD /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" . '0' x 12_000, 400 ])
+{
+	my ($what, $bytes, $status) = @$_;
+	my $wire = wire();
+	$wire->send($bytes);
+	my $answer = $wire->answer('HEAD');
+	is($answer ? $answer->{status} : 'none', $status, "D1: HEAD that is refused because $what");
+	cmp_ok($answer ? $answer->{headers}{'content-length'} : 0, '>', 0, '... has the length that GET has');
+	ok($wire->is_closed, 'D1: ... and no body');
+}
+
 # Blanks and tabs around a value are no part of it (RFC 9110, section 5.5).
 for my $blanks (' ', "\t", " \t ")
 {

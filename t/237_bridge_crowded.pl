@@ -109,5 +109,22 @@ for my $case ([ user => 'regress_pat_nobody', qr/FATAL:  role "regress_pat_nobod
 	$lost->stop_ok;
 }
 
+# One read connection for two workers: whichever of them is asked, the bridge is not ready.
+my $reader = 'regress_pat_reader';
+sql("CREATE ROLE $reader LOGIN CONNECTION LIMIT 1");
+sql("ALTER ROLE $reader SET log_parameter_max_length = 0");
+sql("ALTER ROLE $reader SET log_parameter_max_length_on_error = 0");
+sql("SELECT pat_grant_api('$reader')");
+my $address = sprintf "host='%s' port=%d dbname=postgres", $node->host, $node->port;
+my $halved = start_bridge(options => [ '--workers', '2', '--read-db', "$address user=$reader" ]);
+ok(wait_until(sub { $halved->log =~ /"read 1" is up/ }, 'one of two read connections'),
+	'F16: one worker of two has a read connection');
+my %told;
+$told{ readiness($halved) }++ for 1 .. 40;
+is(join(' ', sort keys %told), '503', 'F16: ... /ready is 503, whichever worker is asked');
+sql("ALTER ROLE $reader CONNECTION LIMIT -1");
+ok(wait_until(sub { readiness($halved) eq '200' }, 'both workers'), '... and 200 once both have one');
+$halved->stop_ok;
+
 $node->stop;
 done_testing();

@@ -46,6 +46,10 @@ refuses_other_types(void)
 	CHECK(!json("application/json; charset=latin1"));
 	CHECK(!json("application/json; charset=\"utf-16\""));
 	CHECK(!json("application/json; charset"));
+	/* F10: a charset with a blank before its "=" is no way round the check. */
+	CHECK(!json("application/json; charset =utf-16"));
+	CHECK(!json("application/json; charset\t= utf-16"));
+	CHECK(!json("application/json; a b=c"));
 	CHECK(!json("application/json; =utf-8"));
 	CHECK(!json("application/x-www-form-urlencoded"));
 }
