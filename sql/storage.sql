@@ -62,7 +62,7 @@ BEGIN
         NULL;
     END;
     PERFORM pat_caller('*:*.regress-storage');
-    IF (SELECT count(*) FROM pg_temp.locked('AccessShareLock')) <> 13 THEN
+    IF (SELECT count(*) FROM pg_temp.locked('AccessShareLock')) <> 10 THEN
         RAISE EXCEPTION 'locked: %', ARRAY(SELECT pg_temp.locked('AccessShareLock'));
     END IF;
 END $$;

@@ -16,9 +16,10 @@
  *    pat_import, pat_event.  Every call takes its locks on the first four before it reads
  *    anything; a change takes ROW EXCLUSIVE on the tables that changes write there, because
  *    REINDEX holds a table while it waits for those who have read by its index.  An import
- *    takes all of its locks at its start.  Who reads a table locks its indexes, all of
- *    them and by OID, before it reads: REINDEX keeps the first while it waits for readers
- *    of the next.
+ *    takes all of its locks at its start.  Who reads a table locks its indexes before it
+ *    reads, by OID: the first of all, and those that it reads by.  REINDEX goes through
+ *    them in the same order and keeps each while it waits for readers of the next: who has
+ *    the first lets it get none.
  * 2. Rows: a token that is deleted; the account that is changed or gets a token; FOR KEY
  *    SHARE on accounts and roles that new rows name.
  * 3. The caller's own token, to write its time of use (seen.c): last, when the call waits
@@ -122,6 +123,8 @@ static Oid api_function = InvalidOid;
 static Oid schema = InvalidOid;
 static Oid table_oids[PAT_TABLES];
 static Oid index_oids[PAT_INDEXES];
+static int nlocked[PAT_TABLES]; /* indexes that readers lock */
+static Oid locked[PAT_TABLES][PAT_INDEXES + 1];
 static AttrNumber columns[PAT_TABLES][COLUMNS_MAX];
 static AttrNumber last_column[PAT_TABLES];
 static bool is_checked[PAT_TABLES]; /* columns and indexes are known */
@@ -328,37 +331,70 @@ find_index(Relation rel, const IndexSpec *spec)
 	return found;
 }
 
+static bool
+is_read_by(PatTable table, Oid index_oid)
+{
+	for (int i = 0; i < PAT_INDEXES; i++)
+		if (index_specs[i].table == table && index_oids[i] == index_oid)
+			return true;
+	return false;
+}
+
+/* In the order of the table's list, in which REINDEX and the server's plans lock them. */
+static void
+find_locked(PatTable table, Relation rel)
+{
+	List *indexes = RelationGetIndexList(rel);
+	ListCell *cell;
+
+	nlocked[table] = 0;
+	foreach(cell, indexes)
+		if (cell == list_head(indexes) || is_read_by(table, lfirst_oid(cell)))
+			locked[table][nlocked[table]++] = lfirst_oid(cell);
+	list_free(indexes);
+}
+
 /*
  * What is found under the table's lock stays good for as long as that is kept.  If an
  * invalidation came in meanwhile, there may be better by now: the next call looks again.
  */
 static void
-check_table(PatTable table, Relation rel)
+check_table(PatTable table, Oid relid)
 {
 	uint64 changes_before = changes;
+	Relation rel = relation_open(relid, NoLock);
 
 	check_is_table(rel);
 	find_columns(table, rel);
 	for (int i = 0; i < PAT_INDEXES; i++)
 		if (index_specs[i].table == table)
 			index_oids[i] = find_index(rel, &index_specs[i]);
+	if (table != PAT_JWT_KEY) /* that is read without an index */
+		find_locked(table, rel);
+	relation_close(rel, NoLock);
 	is_checked[table] = changes == changes_before;
 }
 
 /* ---- what others call --------------------------------------------------- */
 
-/* All of its indexes, in the order of the table's list, as the server's plans lock them. */
-static void
-lock_table_and_indexes(PatTable table)
+static Oid
+lock_for_reading(PatTable table)
 {
-	Relation rel = relation_open(lock_table(table, AccessShareLock), NoLock);
-	List *indexes = RelationGetIndexList(rel);
-	ListCell *cell;
+	Oid relid = lock_table(table, AccessShareLock);
 
-	foreach(cell, indexes)
-		LockRelationOid(lfirst_oid(cell), AccessShareLock);
-	list_free(indexes);
-	relation_close(rel, NoLock);
+	if (!is_checked[table])
+		check_table(table, relid);
+	for (int i = 0; i < nlocked[table]; i++)
+		LockRelationOid(locked[table][i], AccessShareLock);
+	return relid;
+}
+
+static void
+lock_all_for_reading(void)
+{
+	lock_for_reading(PAT_ROLE_PERMISSION);
+	lock_for_reading(PAT_TOKEN);
+	lock_for_reading(PAT_ACCOUNT);
 }
 
 void
@@ -366,9 +402,7 @@ pat_relations_use(FunctionCallInfo fcinfo)
 {
 	use_schema(fcinfo);
 	lock_table(PAT_ROLE, AccessShareLock);
-	lock_table(PAT_ROLE_PERMISSION, AccessShareLock);
-	lock_table_and_indexes(PAT_TOKEN);
-	lock_table_and_indexes(PAT_ACCOUNT);
+	lock_all_for_reading();
 }
 
 void
@@ -386,23 +420,28 @@ pat_relations_use_for_change(FunctionCallInfo fcinfo)
 	lock_table(PAT_ACCOUNT, RowExclusiveLock);
 	lock_table(PAT_JWT_KEY, RowExclusiveLock);
 	lock_table(PAT_EVENT, RowExclusiveLock);
+	lock_all_for_reading();
 }
 
 Relation
 pat_table_open(PatTable table)
 {
-	Relation rel = relation_open(lock_table(table, AccessShareLock), NoLock);
+	Oid relid = lock_table(table, AccessShareLock);
 
 	if (!is_checked[table])
-		check_table(table, rel);
-	return rel;
+		relid = lock_for_reading(table);
+	return relation_open(relid, NoLock);
 }
 
+/* What an invalidation made us forget since the call took its locks is locked anew. */
 Relation
 pat_index_open(PatIndex index, Relation *table)
 {
-	*table = pat_table_open(index_specs[index].table);
-	return index_open(index_oids[index], AccessShareLock);
+	PatTable of = index_specs[index].table;
+	Oid relid = is_checked[of] ? table_oids[of] : lock_for_reading(of);
+
+	*table = relation_open(relid, NoLock);
+	return index_open(index_oids[index], NoLock);
 }
 
 const AttrNumber *

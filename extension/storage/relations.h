@@ -95,7 +95,7 @@ typedef enum PatIndex
 /*
  * What every entry point that reads tables does first: says in which schema they are,
  * that of the SQL function being called, and takes ACCESS SHARE on those that most calls
- * read, in the order of locks.
+ * read and on the indexes that they are read by, in the order of locks.
  */
 extern void pat_relations_use(FunctionCallInfo fcinfo);
 
@@ -108,14 +108,15 @@ extern void pat_relations_use(FunctionCallInfo fcinfo);
 extern void pat_relations_use_for_change(FunctionCallInfo fcinfo);
 
 /*
- * Opens a table with ACCESS SHARE; close it with table_close and NoLock.  Errors: 42P01
- * there is none, 42809 it is no ordinary table, 42703 it lacks a column, 42804 a column
- * has another type than the extension gave it, 42704 it lacks an index.
+ * Opens a table with ACCESS SHARE; close it with table_close and NoLock.  Errors, of the
+ * functions above too: 42P01 there is none, 42809 it is no ordinary table, 42703 it lacks a
+ * column, 42804 a column has another type than the extension gave it, 42704 it lacks an
+ * index.
  */
 extern Relation pat_table_open(PatTable table);
 
 /*
- * Opens an index and its table, both with ACCESS SHARE; close both with NoLock.  Its
+ * Opens an index and its table, which the call has locked; close both with NoLock.  Its
  * columns are those of the enum, in the order that the enum's comment gives.
  */
 extern Relation pat_index_open(PatIndex index, Relation *table);
