@@ -56,7 +56,7 @@ is_expired(const PatToken *token, TimestampTz now)
 #define NOTHING_WRONG PAT_COUNTS
 
 static PatCount
-find_by_token(PatSlice credential, TimestampTz now, PatCaller *caller)
+find_by_token(PatSlice credential, TimestampTz now, PatCaller *caller, PatAccountDetails *details)
 {
 	uint8 hash[PAT_HASH_LEN];
 
@@ -67,32 +67,37 @@ find_by_token(PatSlice credential, TimestampTz now, PatCaller *caller)
 		return PAT_UNKNOWN_TOKEN;
 	if (is_expired(&caller->token, now))
 		return PAT_EXPIRED_TOKEN;
-	if (!pat_find_account(caller->token.account_id, &caller->account, NULL) ||
+	if (!pat_find_account(caller->token.account_id, &caller->account, details) ||
 		caller->account.is_deleted)
 		return PAT_DELETED_ACCOUNT;
 	return NOTHING_WRONG;
 }
 
 static PatCount
-find_by_jwt(PatSlice credential, const PatJwtSegments *segments, TimestampTz now, PatCaller *caller)
+find_by_jwt(PatSlice credential, const PatJwtSegments *segments, TimestampTz now, PatCaller *caller,
+			PatAccountDetails *details)
 {
 	pat_count(PAT_JWT_CALLS);
 	caller->token = (PatToken){.id = PAT_NO_TOKEN, .has_expires_at = true};
-	return pat_jwt_find_account(credential, segments, now, &caller->account,
-								&caller->token.expires_at)
-			   ? NOTHING_WRONG
-			   : PAT_UNUSABLE_JWT;
+	if (!pat_jwt_find_account(credential, segments, now, &caller->account,
+							  &caller->token.expires_at))
+		return PAT_UNUSABLE_JWT;
+	if (details != NULL)
+		pat_find_account(caller->account.id, &caller->account, details);
+	return NOTHING_WRONG;
 }
 
 static PatCount
-find_by_credential(PatSlice credential, TimestampTz now, PatCaller *caller)
+find_by_credential(PatSlice credential, TimestampTz now, PatCaller *caller,
+				   PatAccountDetails *details)
 {
 	PatJwtSegments segments;
 
 	if (credential.len > PAT_CREDENTIAL_MAX)
 		return PAT_MALFORMED_TOKEN;
-	return pat_jwt_split(credential, &segments) ? find_by_jwt(credential, &segments, now, caller)
-												: find_by_token(credential, now, caller);
+	return pat_jwt_split(credential, &segments)
+			   ? find_by_jwt(credential, &segments, now, caller, details)
+			   : find_by_token(credential, now, caller, details);
 }
 
 /* What was found of somebody who is refused is forgotten. */
@@ -106,9 +111,9 @@ note_caller(PatCaller *caller, bool found)
 	last.token_id = found ? caller->token.id : PAT_NO_TOKEN;
 }
 
-/* Does not note the use of the token. */
+/* Does not note the use of the token.  details may be NULL. */
 static const PatRefusal *
-authenticate_at(TimestampTz now, const text *header, PatCaller *caller)
+authenticate_at(TimestampTz now, const text *header, PatCaller *caller, PatAccountDetails *details)
 {
 	PatSlice credential = {NULL, 0};
 	PatCount wrong;
@@ -116,7 +121,8 @@ authenticate_at(TimestampTz now, const text *header, PatCaller *caller)
 	pat_count(PAT_CALLS);
 	if (header != NULL)
 		credential = pat_credential(VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header));
-	wrong = credential.len > 0 ? find_by_credential(credential, now, caller) : PAT_MISSING_TOKEN;
+	wrong = credential.len > 0 ? find_by_credential(credential, now, caller, details)
+							   : PAT_MISSING_TOKEN;
 	note_caller(caller, wrong == NOTHING_WRONG);
 	if (wrong != NOTHING_WRONG)
 	{
@@ -133,15 +139,21 @@ note_use(const PatCaller *caller)
 		pat_mark_seen(&caller->token);
 }
 
-const PatRefusal *
-pat_authenticate(const text *header, PatCaller *caller)
+static const PatRefusal *
+authenticate(const text *header, PatCaller *caller, PatAccountDetails *details)
 {
-	const PatRefusal *refusal = authenticate_at(GetCurrentStatementStartTimestamp(), header,
-												caller);
+	const PatRefusal *refusal = authenticate_at(GetCurrentStatementStartTimestamp(), header, caller,
+												details);
 
 	if (refusal == NULL)
 		note_use(caller);
 	return refusal;
+}
+
+const PatRefusal *
+pat_authenticate(const text *header, PatCaller *caller)
+{
+	return authenticate(header, caller, NULL);
 }
 
 void
@@ -243,8 +255,7 @@ pat_caller(PG_FUNCTION_ARGS)
 
 	pat_relations_use(fcinfo);
 	desc = result_row(fcinfo);
-	pat_raise_refusal(pat_authenticate(pat_text_arg(fcinfo, 0), &caller));
-	pat_find_account(caller.account.id, &caller.account, &details);
+	pat_raise_refusal(authenticate(pat_text_arg(fcinfo, 0), &caller, &details));
 
 	values[CALLER_ACCOUNT_ID] = Int32GetDatum(caller.account.id);
 	values[CALLER_USERNAME] = PointerGetDatum(details.username);
@@ -276,7 +287,8 @@ authorized_row(TupleDesc desc, const PatCaller *caller)
 static void
 require_permission(FunctionCallInfo fcinfo, PatCaller *caller)
 {
-	pat_raise_refusal(authenticate_at(GetCurrentTimestamp(), pat_text_arg(fcinfo, 0), caller));
+	pat_raise_refusal(
+		authenticate_at(GetCurrentTimestamp(), pat_text_arg(fcinfo, 0), caller, NULL));
 	if (!PG_ARGISNULL(1))
 		pat_raise_refusal(pat_check_permission(caller, text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }
