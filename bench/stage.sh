@@ -19,10 +19,6 @@ strike_bench() {
 	rm -rf "$work/db"
 }
 
-# What doc/operations.md advises for long lists, for all contenders alike: a session keeps the
-# memory of an answer for the next one.
-server_environment='MALLOC_TRIM_THRESHOLD_=8388608 MALLOC_MMAP_THRESHOLD_=2097152'
-
 # Durable as in production: commits wait for the disk. Autovacuum and timed checkpoints would
 # fall on one contender and not on the other.
 server_settings() {
@@ -52,8 +48,7 @@ start_bench_server() {
 	chmod 600 "$work/secret.key"
 	server_settings >>"$work/db/postgresql.conf"
 	set -m
-	# shellcheck disable=SC2086
-	env $server_environment "$bin/postgres" -D "$work/db" </dev/null >"$work/server.log" 2>&1 &
+	"$bin/postgres" -D "$work/db" </dev/null >"$work/server.log" 2>&1 &
 	server_pid=$!
 	set +m
 	poll 60 server_answers || die "PostgreSQL did not start: $(tail -n 5 "$work/server.log")"

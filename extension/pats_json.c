@@ -22,6 +22,15 @@
 #define INT_ROOM           12 /* with a sign, and the NUL that is written behind it */
 #define TIME_ROOM          (PAT_JSON_TIME_LEN + 2)
 
+/*
+ * A text that outgrows this room gets that of a long list at once.  It is copied less often,
+ * and memory that is not written costs nothing; and the C library, which keeps twice as much
+ * freed memory as the largest piece was that it has got back, then keeps what all of an
+ * answer's buffers take, for the next one.
+ */
+#define SHORT_ROOM (32 * 1024)
+#define LONG_ROOM  (512 * 1024)
+
 /* All of a token's JSON but its texts. */
 #define TOKEN_ROOM 256
 
@@ -38,6 +47,8 @@ reserve(StringInfo out, size_t needed)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("a text is too long to be written as JSON"), errhidestmt(true),
 						errhidecontext(true)));
+	if (out->maxlen >= SHORT_ROOM && out->len + needed >= (size_t) out->maxlen)
+		needed = Max(needed, LONG_ROOM);
 	enlargeStringInfo(out, (int) needed);
 	return out->data + out->len;
 }

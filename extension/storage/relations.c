@@ -441,7 +441,7 @@ pat_table_open(PatTable table)
 	return relation_open(relid, NoLock);
 }
 
-/* What an invalidation made us forget after the call took its locks is looked up and locked anew. */
+/* What an invalidation made us forget since the call took its locks is locked anew. */
 Relation
 pat_index_open(PatIndex index, Relation *table)
 {
