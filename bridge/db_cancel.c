@@ -12,17 +12,15 @@
 #include "db_conn.h"
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
+#include "thread.h"
 
 #define MAX_THREADS  16
-#define STACK_SIZE   (256 * 1024)
 #define MESSAGE_SIZE 256
 
 /* What a thread owns. */
@@ -33,7 +31,7 @@ typedef struct Order
 } Order;
 
 /* In all workers together: a network that swallows everything must not breed threads. */
-static atomic_uint threads;
+static ThreadLimit threads = {.most = MAX_THREADS};
 
 static void
 end_order(Order *order)
@@ -52,29 +50,8 @@ run(void *arg)
 	/* Whether it was heard shows in what becomes of the call. */
 	(void) PQcancel(order->cancel, message, sizeof(message));
 	end_order(order);
-	atomic_fetch_sub(&threads, 1);
+	thread_ends(&threads);
 	return NULL;
-}
-
-static bool
-start_thread(Order *order)
-{
-	pthread_attr_t attributes;
-	pthread_t thread;
-	bool good;
-
-	if (atomic_fetch_add(&threads, 1) >= MAX_THREADS || pthread_attr_init(&attributes) != 0)
-	{
-		atomic_fetch_sub(&threads, 1);
-		return false;
-	}
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	good = pthread_create(&thread, &attributes, run, order) == 0;
-	pthread_attr_destroy(&attributes);
-	if (!good)
-		atomic_fetch_sub(&threads, 1);
-	return good;
 }
 
 /* The thread is done: the calls in flight by now are the last that can have been hit. */
@@ -117,7 +94,7 @@ send_order(DbConn *conn, int fd)
 	}
 	order->fd = fd;
 	order->cancel = PQgetCancel(conn->pg);
-	if (order->cancel != NULL && start_thread(order))
+	if (order->cancel != NULL && thread_start(&threads, run, order))
 		return true;
 	end_order(order);
 	return false;

@@ -11,7 +11,6 @@
 
 #include <fcntl.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,9 +18,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "thread.h"
+
 /* In all workers together: a resolver that does not answer must not breed threads. */
 #define MAX_THREADS 64
-#define STACK_SIZE  (256 * 1024)
 
 struct DbLookup
 {
@@ -34,7 +34,7 @@ struct DbLookup
 	char name[];
 };
 
-static atomic_uint threads;
+static ThreadLimit threads = {.most = MAX_THREADS};
 
 static void
 release(DbLookup *lookup)
@@ -79,29 +79,8 @@ run(void *arg)
 	atomic_store(&lookup->over, true);
 	close(lookup->write_fd);
 	release(lookup);
-	atomic_fetch_sub(&threads, 1);
+	thread_ends(&threads);
 	return NULL;
-}
-
-static bool
-start_thread(DbLookup *lookup)
-{
-	pthread_attr_t attributes;
-	pthread_t thread;
-	bool good;
-
-	if (atomic_fetch_add(&threads, 1) >= MAX_THREADS || pthread_attr_init(&attributes) != 0)
-	{
-		atomic_fetch_sub(&threads, 1);
-		return false;
-	}
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	good = pthread_create(&thread, &attributes, run, lookup) == 0;
-	pthread_attr_destroy(&attributes);
-	if (!good)
-		atomic_fetch_sub(&threads, 1);
-	return good;
 }
 
 DbLookup *
@@ -122,7 +101,7 @@ db_lookup_start(const char *name)
 	lookup->read_fd = ends[0];
 	lookup->write_fd = ends[1];
 	atomic_init(&lookup->holders, 2);
-	if (start_thread(lookup))
+	if (thread_start(&threads, run, lookup))
 		return lookup;
 	close(ends[0]);
 	close(ends[1]);
