@@ -3,12 +3,12 @@
  *		The end of client connections: by time, by the client, and after the last answer.
  *
  * Owns the record of each connection, the watch on its socket and, while it lingers, the
- * socket.  What a phase leads to stands in connections.c; here it is done.
+ * socket.  The table of phases is in connections.c; this file carries out what it says.
  *
  * libmicrohttpd does not notice everything: before 1.0 it does not read on while its
  * buffer is full, does not watch a connection that it resumed, and does not see the end
  * of what a client sends if that came together with data.  So the bridge watches each socket
- * for that end itself, and has libmicrohttpd close a connection by three ways: the
+ * for that end itself, and has three ways to make libmicrohttpd close a connection: the
  * shutdown of the socket, which it notices at once if it watches it; a timeout of its own
  * for the connection, which it looks at in each of its runs, whatever the connection's
  * state; and, if neither helps, by stopping the daemon (http.c).
@@ -28,8 +28,8 @@
 #include "tls.h"
 
 /*
- * So many runs of libmicrohttpd in a row must leave a connection as it is before nothing
- * more is expected of it: 100 (Continue) has to be sent before what is there is read.
+ * After this number of runs of libmicrohttpd without a change of a connection, nothing more is
+ * expected of it.  One run is not enough: it may send 100 (Continue) and read in the next.
  */
 #define LOOKS 4
 
@@ -90,7 +90,7 @@ unlist(Client *client)
 	client->listed = false;
 }
 
-/* Nobody knows it any more; it is freed later, since an event of this turn may name it. */
+/* Takes it out of all lists.  It is freed later: an event of this loop iteration may refer to it. */
 static void
 forget(Client *client)
 {
@@ -322,7 +322,7 @@ clients_end(Http *http, Connection *connection)
 	http->pending = true;
 }
 
-/* It has not been closed, perhaps because the client goes on sending. */
+/* libmicrohttpd has not closed it yet, perhaps because the client goes on sending. */
 static void
 shut_down(Http *http, Connection *connection)
 {
@@ -350,7 +350,7 @@ give_up(Http *http, Connection *connection)
 		clients_end(http, connection);
 		return;
 	}
-	log_event(LOG_ERROR, "request %s: the deadline has passed and nothing has ended it: given up",
+	log_event(LOG_ERROR, "request %s: not answered after its deadline; ending it with status 504",
 			  request->id);
 	connections_enter(&http->connections, connection, CONNECTION_WAITS, http->now);
 	request_give_up(request);
@@ -434,7 +434,7 @@ look_at_all_ended(Http *http)
 	}
 }
 
-/* What is in the way is dropped, so that the end of the socket does not overtake the answer. */
+/* Drops unread input: to close a socket with any would reset it, and could lose the answer. */
 static void
 refuse_chunks(Http *http, Connection *connection)
 {
@@ -448,8 +448,8 @@ refuse_chunks(Http *http, Connection *connection)
 }
 
 /*
- * Who has sent what libmicrohttpd does not read, time and again, although it has just run,
- * has filled its buffer with a line that has no end.
+ * If input is still unread each time, although libmicrohttpd has just run, the client has
+ * filled its buffer with a line that has no end.
  */
 static void
 look_at_chunks(Http *http)

@@ -2,7 +2,7 @@
  * connections.c
  *		The table of a connection's phases, and a queue of connections for each.
  *
- * Pure code: told the time by its caller, and ends no connection itself.
+ * Pure code: the caller passes the time, and ends the connections.
  */
 #include "connections.h"
 
@@ -10,7 +10,7 @@
 
 #define MS INT64_C(1000)
 
-/* How much later than it might a connection rests: some wait for others, to go together. */
+/* The loop wakes up so much later than rest_us, to put several connections to rest at once. */
 #define REST_LATER (250 * MS)
 
 const ConnectionRule connection_rules[CONNECTION_PHASES] = {
@@ -33,7 +33,7 @@ const ConnectionRule connection_rules[CONNECTION_PHASES] = {
 							1000 * MS},
 };
 
-/* In the order in which connections are done without. */
+/* The phases in the order of eviction. */
 static const ConnectionPhase evicted_first[] = {CONNECTION_LINGERS, CONNECTION_RESTS,
 												CONNECTION_IDLE,    CONNECTION_SENDS,
 												CONNECTION_CHUNKS,  CONNECTION_TAKES};

@@ -1,12 +1,12 @@
 /*
  * db_ascii.c
- *		Parameters for a database whose encoding lacks characters that requests can hold.
+ *		Sends parameters in ASCII to a database whose encoding lacks some Unicode characters.
  *
- * The server converts parameters before it calls the function, so a character that it lacks would
- * fail a call before anybody has looked at the caller's token.  In ASCII nothing has to be
- * converted: JSON says the same by escapes, which the function refuses where that is its turn;
- * an id or a token beyond ASCII names nothing, and goes on doing so.  Copies are wiped: they hold
- * tokens.
+ * The server converts parameters before it calls the function.  A character that the encoding
+ * lacks would make the call fail before the function has checked the caller's token.  So JSON is
+ * sent with \uXXXX escapes, which the function refuses after that check if need be.  In other
+ * parameters, a character beyond ASCII becomes TEXT_SUBSTITUTE: no id and no token contains
+ * either.  Copies are wiped, since they contain tokens.
  */
 #include "db_conn.h"
 
@@ -23,7 +23,7 @@ typedef struct Copies
 	const char *const *requests[DB_MAX_BATCH];
 } Copies;
 
-/* SQL_ASCII takes all bytes as they are, and UTF8 has all characters. */
+/* SQL_ASCII stores all bytes unchanged, and UTF8 has all characters. */
 static bool
 database_lacks_characters(const DbConn *conn)
 {
@@ -32,7 +32,7 @@ database_lacks_characters(const DbConn *conn)
 	return encoding != NULL && strcmp(encoding, "UTF8") != 0 && strcmp(encoding, "SQL_ASCII") != 0;
 }
 
-/* The size of copies of what is not ASCII; 0 if all is. */
+/* The memory for copies of the parameters that are not ASCII; 0 if all are. */
 static size_t
 size_of_copies(const Call *call, const char *const *const *requests, unsigned count)
 {

@@ -1,11 +1,11 @@
 /*
  * db_lookup.c
- *		Looking the name of a host up, off the event loop.
+ *		Looks up the names of hosts, each in a thread of its own.
  *
- * getaddrinfo blocks, so a thread calls it.  Thread and loop both hold the look-up; the last
- * to release it frees it.  The thread writes the result before it closes its end of a pipe,
- * and the loop reads it afterwards.  A thread is never waited for, not even at the end of the
- * process.
+ * getaddrinfo blocks, so the event loop cannot call it.  Thread and loop have a reference each
+ * to the look-up; the last to release it frees it.  The thread stores the result and then
+ * closes its end of a pipe; the loop reads the result after that.  Nothing waits for a thread,
+ * not even the end of the process.
  */
 #include "db_lookup.h"
 
@@ -20,7 +20,7 @@
 
 #include "thread.h"
 
-/* In all workers together: a resolver that does not answer must not breed threads. */
+/* In all workers together: bounds the threads that wait for a resolver that does not answer. */
 #define MAX_THREADS 64
 
 struct DbLookup

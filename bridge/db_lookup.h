@@ -1,20 +1,19 @@
 /*
  * db_lookup.h
- *		Looking the name of a host up, off the event loop.
+ *		Looks up the names of hosts without blocking the event loop.
  *
- * Each look-up has a thread of its own, which the resolver may hold up for as long as it
- * likes.  The loop watches a descriptor, and leaves a look-up when it has waited for long
- * enough.
+ * Each look-up has a thread of its own, which waits for the resolver for as long as that
+ * takes.  The event loop watches a descriptor; the caller may leave a look-up at any time.
  */
 #ifndef PAT_BRIDGE_DB_LOOKUP_H
 #define PAT_BRIDGE_DB_LOOKUP_H
 
 #include <stdbool.h>
 
-/* Addresses of a name that are tried; further ones are not. */
+/* The number of addresses of a name that are tried. */
 #define DB_MAX_ADDRESSES 16
 
-/* An IPv6 address with its zone. */
+/* Bytes of a numeric IPv6 address with its zone and the terminator. */
 #define DB_ADDRESS_SIZE 64
 
 typedef struct DbAddresses
@@ -25,7 +24,7 @@ typedef struct DbAddresses
 
 typedef struct DbLookup DbLookup;
 
-/* Begin one.  NULL: too many are under way, or there is no memory or no thread for it. */
+/* Start a look-up.  NULL: too many are running, or there is no memory, pipe or thread for it. */
 extern DbLookup *db_lookup_start(const char *name);
 
 extern const char *db_lookup_name(const DbLookup *lookup);
@@ -34,7 +33,7 @@ extern const char *db_lookup_name(const DbLookup *lookup);
 extern int db_lookup_fd(const DbLookup *lookup);
 extern bool db_lookup_is_over(const DbLookup *lookup);
 
-/* Of one that is over: the addresses and NULL, or why there are none. */
+/* After its end: writes the addresses and returns NULL, or returns why there are none. */
 extern const char *db_lookup_result(const DbLookup *lookup, DbAddresses *addresses);
 
 /* Free it; its thread may go on for a while and is not waited for.  NULL is allowed. */

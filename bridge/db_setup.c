@@ -1,9 +1,9 @@
 /*
  * db_setup.c
- *		Preparing a session: inspect it, silence the server's log, enter pipeline mode.
+ *		Sets a session up: inspects it, keeps tokens out of the server's log, enters pipeline mode.
  *
- * Step by step, as results come.  A session that is not fit for service is refused: tokens
- * could reach the server's log, or the role may not call what the bridge serves.
+ * The result of a step starts the next one.  A session is refused if tokens could reach the
+ * server's log, or if its role lacks EXECUTE on a function that the bridge calls.
  */
 #include "db_conn.h"
 
@@ -15,14 +15,14 @@
 #include "clock.h"
 #include "log.h"
 
-/* Roles that were warned of in this process: more are not, and hashes are enough. */
+/* The number of different warnings about roles that a process logs, remembered by their hashes. */
 #define MAX_WARNED 8
 
 /* ---- what the inspection shows ------------------------------------------ */
 
 static void refuse(DbConn *conn, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Refused by us: nothing will change until somebody acts. */
+/* The bridge refuses the session, for a reason that lasts until an administrator acts. */
 static void
 refuse(DbConn *conn, const char *format, ...)
 {
@@ -42,7 +42,7 @@ column(const PGresult *result, int number)
 
 static atomic_uint warned[MAX_WARNED];
 
-/* Whether this text is the first of its kind in this process. */
+/* True if the process has not logged this text yet, and has room to remember it. */
 static bool
 is_new(const char *text)
 {
@@ -60,7 +60,7 @@ is_new(const char *text)
 	return false;
 }
 
-/* Whoever takes over a bridge has what its role has. */
+/* An attacker who takes over a bridge has all privileges of its role. */
 static void
 warn_of_power(const DbConn *conn, const char *power)
 {
@@ -88,10 +88,11 @@ check_functions(DbConn *conn, const PGresult *result)
 			   "UPDATE (missing: %.300s)",
 			   missing);
 	else if (denied != NULL)
-		refuse(conn,
-			   "role %s may not call what the bridge serves; run as the owner of the extension: "
-			   "SELECT %s.pat_grant_api(%s) (missing: %.300s)",
-			   conn->role, conn->schema, PQgetvalue(result, 0, SESSION_GRANTEE), denied);
+		refuse(
+			conn,
+			"role %s lacks EXECUTE on functions that the bridge calls; run as the owner of the extension: "
+			"SELECT %s.pat_grant_api(%s) (missing: %.300s)",
+			conn->role, conn->schema, PQgetvalue(result, 0, SESSION_GRANTEE), denied);
 }
 
 static void
@@ -129,7 +130,7 @@ refuse_loud_log(DbConn *conn)
 		   conn->role, conn->role, setting);
 }
 
-/* The server raised an error, or is about to go. */
+/* The server raised an error, or is shutting down. */
 static void
 take_refusal(DbConn *conn, const PGresult *result)
 {
@@ -155,8 +156,8 @@ take_step_result(DbConn *conn, const PGresult *result)
 }
 
 /*
- * What is set in a pooled session would stay with a server, not with us, so the
- * role must bring its settings along.
+ * Behind a pooler, SET would change a server connection that other clients get next, so
+ * these must be settings of the role.
  */
 static bool
 must_be_silent_already(const DbConn *conn)
@@ -189,7 +190,7 @@ send_step(DbConn *conn)
 	return PQenterPipelineMode(conn->pg) == 1;
 }
 
-/* The step after this one, leaving out what is not needed. */
+/* The next step that is needed. */
 static DbStep
 next_step(const DbConn *conn)
 {
@@ -202,7 +203,7 @@ next_step(const DbConn *conn)
 	return step;
 }
 
-/* The bridge gives up after its own time; the server should, too. */
+/* The bridge gives a statement up after --request-timeout; the server should end it, too. */
 static void
 warn_of_long_statements(const DbConn *conn)
 {

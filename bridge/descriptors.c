@@ -1,6 +1,6 @@
 /*
  * descriptors.c
- *		Counts what the options ask for against the limit of open files.
+ *		Compares the descriptors that the options need with the limit of open files.
  *
  * Owns nothing.
  */
@@ -15,13 +15,13 @@
 #include "http_settings.h"
 #include "log.h"
 
-/* Standard input and output, the log. */
+/* Of the process: standard input, output and error, and the log file. */
 #define OF_PROCESS 4
 
-/* The loop's epoll set, the worker's wakeup, and one for each of three HTTP sides. */
+/* Of each worker: the loop's epoll set, the wakeup, and one for each of three HTTP daemons. */
 #define OF_WORKER 5
 
-/* For what is short-lived: cancelling a query, looking up a name, a closed client that lingers. */
+/* Of each worker, for a short time: cancel requests, name look-ups, connections that linger. */
 #define TO_SPARE 4
 
 bool
@@ -33,7 +33,7 @@ descriptors_fill_standard(void)
 	return true;
 }
 
-/* All but the connections of the API's clients. */
+/* What is needed besides the connections of the API's clients. */
 static int64_t
 count_fixed(const Options *options)
 {
@@ -44,7 +44,7 @@ count_fixed(const Options *options)
 	return OF_PROCESS + options->workers * each + options->admin_listen_count + admin;
 }
 
-/* The limit in effect, as far as it can be counted with. */
+/* The soft limit; INT32_MAX if it is unknown or larger. */
 static int64_t
 limit_of_files(void)
 {

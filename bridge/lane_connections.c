@@ -1,20 +1,21 @@
 /*
  * lane_connections.c
- *		Which connections may be made, and in which order.
+ *		Decides which connections of a pool may be attempted, and when.
  *
- * A server may have fewer connections left than all pools together want.  So a pool that has
- * none tries one connection at a time, its leader, and no pool of the process makes a second
- * one as long as another looks for its first: either has not tried yet, or finds the server
- * full.  Pools whose server is away or refuses them hold nobody up.
+ * A server may have fewer connections left than all pools together want.  So a pool without a
+ * connection attempts one at a time, its leader.  No pool of the process attempts a second
+ * connection while another pool seeks its first one.  A pool seeks if its leader has not failed
+ * yet, or failed because the server has no connection left (SQLSTATE 53300).  A pool whose
+ * server cannot be reached, or refuses it for another reason, delays no other pool.
  */
 #include "lane_inside.h"
 
 #include <stdatomic.h>
 
-/* How often a pool looks whether the others have theirs: nobody wakes it up. */
+/* How often a delayed pool checks whether others still seek: nothing wakes it up. */
 #define LOOK_US (50 * CLOCK_US_PER_MS)
 
-/* Pools, of all workers, that look for their first connection. */
+/* The number of pools, of all workers, that seek their first connection. */
 static atomic_uint seekers;
 
 static bool

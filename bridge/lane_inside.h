@@ -61,7 +61,7 @@ struct Lane
 	LaneQueue long_queue; /* and a long one */
 	LaneLength lengths[LANE_LENGTHS];
 	bool has_session;           /* some connection is up, or finishes what is in flight */
-	bool seeks;                 /* counts among the pools that look for their first connection */
+	bool seeks;                 /* is counted as a pool that seeks its first connection */
 	unsigned leader;            /* the connection that is tried while there is none */
 	double crowd;               /* as many jobs wait or are in flight at a time, of late */
 	bool gathering;             /* some wait for more to go with them */

@@ -1,21 +1,22 @@
 /*
  * lane_long.c
- *		Bounds for long answers: how many connections they take, and how much memory.
+ *		Limits for long answers: how many connections they occupy, and how much memory.
  *
- * A session is at a long answer for as long as at hundreds of short ones.  So calls whose
- * answer is expected to be long have a queue of their own, go one at a time on a connection,
- * and leave one connection to the others, if there are two.  What is expected of a call is
- * what the same call with the same parameters was answered with last.
+ * A long answer takes a session as much time as hundreds of short ones.  So calls whose answer
+ * is expected to be long have a queue of their own and are sent one at a time on a connection.
+ * If two or more connections are up, one of them gets none of these calls.  The expected length
+ * is that of the last answer to the same call with the same parameters.
  *
- * An answer lies in memory until its client has read it.  Reads whose answer would not fit
- * into the limit are refused, and those that prove too long as they come are dropped.
+ * An answer is kept in memory until its client has read it.  A read is refused if its expected
+ * answer would exceed the limit, and an answer is dropped if it exceeds the limit when it has
+ * arrived.
  */
 #include "lane_inside.h"
 
-/* From so many bytes on an answer is long: a list of some 3,000 tokens. */
+/* An answer of this many bytes or more is long: a list of about 3,000 tokens. */
 #define LONG_ANSWER (512 * 1024)
 
-/* A smaller one is never dropped: it costs next to nothing. */
+/* An answer of up to this many bytes is never dropped: it takes little memory. */
 #define SMALL_ANSWER (32 * 1024)
 
 static bool
@@ -24,9 +25,9 @@ may_be_long(const LaneJob *job)
 	return job->call->shape == CALL_JSON_OF_ALL;
 }
 
-/* Of the answer to a job, in bytes; 0: a short one. */
+/* The expected length of the answer to a job, in bytes; 0: nothing is known, but it is short. */
 static size_t
-expected(const Lane *lane, const LaneJob *job)
+expected_bytes(const Lane *lane, const LaneJob *job)
 {
 	const LaneLength *length = &lane->lengths[job->digest % LANE_LENGTHS];
 
@@ -38,7 +39,7 @@ expected(const Lane *lane, const LaneJob *job)
 bool
 lane_expects_long(const Lane *lane, const LaneJob *job)
 {
-	return expected(lane, job) >= LONG_ANSWER;
+	return expected_bytes(lane, job) >= LONG_ANSWER;
 }
 
 void
@@ -80,10 +81,10 @@ lane_holds_too_much(const Lane *lane, const LaneJob *job)
 	uint64_t held = counter_get(&lane->settings.counters->reply_bytes);
 	uint64_t max = lane->settings.max_reply_bytes;
 
-	return max > 0 && held > 0 && (held >= max || held + expected(lane, job) > max);
+	return max > 0 && held > 0 && (held >= max || held + expected_bytes(lane, job) > max);
 }
 
-/* One that comes when nothing else is held is let through, be it larger than the limit. */
+/* An answer that alone exceeds the limit passes if no other answer is in memory. */
 bool
 lane_is_too_much(const Lane *lane, const DbReply *reply)
 {

@@ -23,7 +23,7 @@ is_hex(char c)
 	return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-/* unreserved and sub-delims, and of these others. */
+/* RFC 3986: unreserved or sub-delims, or one of others. */
 static bool
 is_name_character(char c, const char *others)
 {
@@ -34,7 +34,7 @@ is_name_character(char c, const char *others)
 		   (c != '\0' && (strchr(marks, c) != NULL || strchr(others, c) != NULL));
 }
 
-/* reg-name, which every IPv4 address is one of too. */
+/* RFC 3986: reg-name.  Every IPv4 address is a reg-name, too. */
 static bool
 is_name(HeaderValue name)
 {
@@ -79,7 +79,7 @@ starts_with_gap(HeaderValue text)
 	return text.length >= 2 && text.bytes[0] == ':' && text.bytes[1] == ':';
 }
 
-/* One to four hexadecimal digits; how many. */
+/* The number of hexadecimal digits at the start, at most four. */
 static size_t
 group_length(HeaderValue text)
 {
@@ -90,15 +90,16 @@ group_length(HeaderValue text)
 	return length;
 }
 
+/* The text after its first length bytes. */
 static HeaderValue
-behind(HeaderValue text, size_t length)
+text_after(HeaderValue text, size_t length)
 {
 	return (HeaderValue){text.bytes + length, text.length - length};
 }
 
 /*
- * Groups with colons between; "::" once, for one group at least; the last two may be
- * an IPv4 address.
+ * Eight groups separated by colons.  "::" may stand once, for one or more groups; an IPv4
+ * address may stand for the last two.
  */
 static bool
 is_ipv6(HeaderValue text)
@@ -107,7 +108,7 @@ is_ipv6(HeaderValue text)
 	bool gap = starts_with_gap(text);
 
 	if (gap)
-		text = behind(text, 2);
+		text = text_after(text, 2);
 	while (text.length > 0 && groups <= IPV6_GROUPS)
 	{
 		size_t length = group_length(text);
@@ -117,18 +118,18 @@ is_ipv6(HeaderValue text)
 		if (length == 0)
 			return false;
 		groups++;
-		text = behind(text, length);
+		text = text_after(text, length);
 		if (text.length == 0)
 			break;
 		if (starts_with_gap(text) && !gap)
 		{
 			gap = true;
-			text = behind(text, 2);
+			text = text_after(text, 2);
 		}
 		else if (text.bytes[0] != ':' || text.length == 1)
 			return false;
 		else
-			text = behind(text, 1);
+			text = text_after(text, 1);
 	}
 	return gap ? groups < IPV6_GROUPS : groups == IPV6_GROUPS;
 }
@@ -151,7 +152,7 @@ is_future_address(HeaderValue text)
 	return true;
 }
 
-/* How long the host is: up to its port, or the end. */
+/* The length of the host, which ends at the port or at the end. */
 static size_t
 host_length(HeaderValue host)
 {
@@ -172,14 +173,14 @@ is_port(HeaderValue port)
 	return true;
 }
 
-/* uri-host [":" port], and not without a host. */
+/* uri-host [":" port] with a host that is not empty. */
 static bool
 is_authority(HeaderValue text)
 {
 	size_t length = text.length > 0 ? host_length(text) : 0;
 	HeaderValue address;
 
-	if (length == 0 || !is_port(behind(text, length)))
+	if (length == 0 || !is_port(text_after(text, length)))
 		return false;
 	if (text.bytes[0] != '[')
 		return is_name((HeaderValue){text.bytes, length});

@@ -3,7 +3,7 @@
  *		Request targets and hosts: whether they are well-formed.  Pure.
  *
  * Sources: RFC 9112, section 3.2; RFC 9110, sections 4.2 and 7.2; RFC 3986, section 3.2.
- * What a target names is for route.h to say.
+ * route.h finds the route of a target.
  */
 #ifndef PAT_BRIDGE_TARGET_H
 #define PAT_BRIDGE_TARGET_H
@@ -22,13 +22,13 @@ extern bool target_is_clean(HeaderValue target);
 /*
  * Whether the target, up to its query at least, is of a form that the method may have:
  * a path; http:// or https:// with a host, and without a user; "*" for OPTIONS; anything
- * for CONNECT, and anything with another scheme, of which there is no route.
+ * for CONNECT; anything with another scheme, for which there is no route.
  */
 extern bool target_has_form(const char *method, const char *target);
 
 /*
  * Whether this is the value of a Host header: uri-host [":" port], or nothing at all.
- * Blanks around it are for the caller to trim.
+ * The caller trims blanks around it.
  */
 extern bool target_is_host(HeaderValue host);
 

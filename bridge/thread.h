@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* Threads of one kind, in all workers together: a peer that never answers must not breed them. */
+/* Threads of one kind, in all workers together: a bound for peers that never answer. */
 typedef struct ThreadLimit
 {
 	atomic_uint running;

@@ -2,9 +2,9 @@
  * json_integer.c
  *		The value of a JSON number that is an integer, however it is spelled.
  *
- * JSON Schema goes by the value: 3, 3.0, 30e-1 and 0.3E1 are one integer.  The digits are
- * walked over once and the exponent is only ever compared, so that no number, of whatever
- * length or size, takes long.  Owns nothing.
+ * JSON Schema defines an integer by its value: 3, 3.0, 30e-1 and 0.3E1 are the same one.  The
+ * time is linear in the length of the number, whatever its exponent: multiplying stops as soon
+ * as the value exceeds 32 bits.  Owns nothing.
  */
 #include "postgres.h"
 
@@ -13,15 +13,15 @@
 #include "compat.h"
 #include "json_integer.h"
 
-/* An exponent beyond this is beyond any number of digits that a datum can hold. */
+/* Exponents are capped here: no datum is large enough for digits that would make up for more. */
 #define EXPONENT_MAX 2000000000
 
-/* The largest magnitude of 32 bits; what is larger stays so, whatever follows. */
+/* The largest magnitude of 32 bits; a value above it is out of range, whatever digits follow. */
 #define MAGNITUDE_MAX (-(int64) PG_INT32_MIN)
 
 PG_FUNCTION_INFO_V1(pat_json_integer);
 
-/* What is left of a number; JSON's grammar has been checked before. */
+/* The part of a number that has not been read yet; the caller has checked JSON's grammar. */
 typedef struct Cursor
 {
 	const char *at;
@@ -43,7 +43,7 @@ skip(Cursor *cursor, char c)
 	return true;
 }
 
-/* The digits from here on; a point between them moves the exponent. */
+/* Returns the digits, with their decimal point; *exponent is minus the number of decimals. */
 static PatSlice
 take_digits(Cursor *cursor, int64 *exponent)
 {
@@ -77,7 +77,7 @@ take_exponent(Cursor *cursor)
 	return negative ? -value : value;
 }
 
-/* Zeros at the end go into the exponent; then a negative one means a fraction. */
+/* Moves trailing zeros into the exponent: if it is negative after that, there is a fraction. */
 static void
 strip_zeros(PatSlice *digits, int64 *exponent)
 {
@@ -114,7 +114,7 @@ pat_json_number_to_int32(PatSlice number, int32 *result)
 	return value >= PG_INT32_MIN && value <= PG_INT32_MAX;
 }
 
-/* pat_json_integer(number text) returns integer: null unless it is one of 32 bits */
+/* pat_json_integer(number text) returns integer: null if it is not an integer of 32 bits */
 Datum
 pat_json_integer(PG_FUNCTION_ARGS)
 {

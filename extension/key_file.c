@@ -38,9 +38,9 @@ static TimestampTz tried_by; /* the statement that read the file last, by its st
 static bool defining_setting = false;
 
 /*
- * By elevel, without the statement and its context, which may hold a token.  The
- * path is for those only who may see the setting, and for the server's log.
- * Without a sqlstate, it is that of errno.
+ * Reports without the statement and its context, which may hold a token.  The
+ * message names the path in the server's log, and to roles that may read the
+ * setting.  If sqlstate is 0, the SQLSTATE is that of errno.
  */
 static void
 report(int elevel, int sqlstate, const char *problem)
@@ -63,7 +63,7 @@ report(int elevel, int sqlstate, const char *problem)
 		 errhidestmt(true), errhidecontext(true)));
 }
 
-/* The server's own rule for its TLS key, of whatever the path has led to; NULL if it holds. */
+/* Applies PostgreSQL's rule for TLS keys to the opened file.  NULL: it is met. */
 static const char *
 access_problem(int fd)
 {
@@ -78,7 +78,7 @@ access_problem(int fd)
 	return NULL;
 }
 
-/* The key, or what is wrong with the file. */
+/* Reads the key; returns NULL, or what is wrong with the file. */
 static const char *
 read_key(int fd, uint8 key[PAT_KEY_LEN])
 {
@@ -95,7 +95,7 @@ read_key(int fd, uint8 key[PAT_KEY_LEN])
 	return problem;
 }
 
-/* Neither a pipe nor a terminal holds the server up. */
+/* O_NONBLOCK and O_NOCTTY: opening a pipe or a terminal must not block the server. */
 static bool
 read_key_file(const char *path, uint8 key[PAT_KEY_LEN], int elevel)
 {
@@ -116,11 +116,11 @@ read_key_file(const char *path, uint8 key[PAT_KEY_LEN], int elevel)
 }
 
 /*
- * A file that cannot be used is a warning for whoever is just setting it: SET,
- * ALTER SYSTEM (whose source is the file that it writes), ALTER ROLE, ALTER
- * DATABASE.  It may be there by the time that it is needed.  All else runs
- * outside of commands (start, reload, parallel workers), except for the values
- * that wait for the module when a call has loaded it.
+ * Setting a file that cannot be used is a warning, not an error: it may exist by
+ * the time that it is needed.  Only commands warn: SET, ALTER SYSTEM (with source
+ * PGC_S_FILE), ALTER ROLE, ALTER DATABASE.  Without a portal this runs at start, at
+ * reload or in a parallel worker.  While the setting is being defined, the value
+ * was set before the call that loads the module.
  */
 static bool
 check_secret_key_file(char **newval, void **extra pg_attribute_unused(), GucSource source)
@@ -155,7 +155,7 @@ pat_key_file_define_setting(void)
 	defining_setting = false;
 }
 
-/* The copy here is wiped, whatever comes of it. */
+/* Wipes its copy of the key, after an error as well. */
 static bool
 load_key(int elevel)
 {

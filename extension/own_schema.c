@@ -1,10 +1,10 @@
 /*
  * own_schema.c
- *		Does the extension's schema still have the name that stands in its functions' bodies?
+ *		Checks that the extension's schema still has the name that its functions' bodies contain.
  *
- * Functions in PL/pgSQL look at each call (install/guard.sed); the functions in C need no name,
- * and refuse to work where those do, so that a schema that was renamed without the event trigger
- * is not half in use.  Owns: the schema that was found in order, and its name then.
+ * Functions in PL/pgSQL check this at each call (install/guard.sed).  Functions in C find tables
+ * without that name, but fail under the same condition, so that a schema that was renamed without
+ * the event trigger is not half usable.  Owns: the schema that last passed the check, and its name.
  */
 #include "postgres.h"
 
@@ -17,12 +17,12 @@
 
 #include "own_schema.h"
 
-/* A function whose body is the guard alone. */
-#define GUARDED        "pat_check_schema"
-#define NAME_IS_BEHIND "IF to_regnamespace('"
-#define NAME_IS_BEFORE "')"
+/* A function whose body is nothing but the guard, and what is before and after the name there. */
+#define GUARDED      "pat_check_schema"
+#define GUARD_PREFIX "IF to_regnamespace('"
+#define GUARD_SUFFIX "')"
 
-/* Found in order, under this name. */
+/* The schema that last passed the check, under this name. */
 static Oid checked = InvalidOid;
 static NameData checked_name;
 
@@ -45,23 +45,23 @@ body_of_guarded(Oid schema)
 	return body;
 }
 
-/* The name in the guard, without quotes; NULL if there is none. */
+/* The schema's name in the text of the guard, without quotes; NULL if there is none. */
 static char *
 name_in(char *body)
 {
-	char *name = body == NULL ? NULL : strstr(body, NAME_IS_BEHIND);
-	char *end = name == NULL ? NULL : strstr(name, NAME_IS_BEFORE);
+	char *name = body == NULL ? NULL : strstr(body, GUARD_PREFIX);
+	char *end = name == NULL ? NULL : strstr(name, GUARD_SUFFIX);
 	List *names;
 
 	if (end == NULL)
 		return NULL;
 	*end = '\0';
-	name += strlen(NAME_IS_BEHIND);
+	name += strlen(GUARD_PREFIX);
 	return SplitIdentifierString(name, '.', &names) && list_length(names) == 1 ? linitial(names)
 																			   : NULL;
 }
 
-/* Is the schema bound to its present name, as far as is known?  Writes that name. */
+/* Writes the schema's present name; true if the schema has passed the check under that name. */
 static bool
 is_known_as(Oid schema, NameData *name)
 {

@@ -14,9 +14,9 @@
 extern void pat_check_own_schema(Oid schema);
 
 /*
- * After a wait for a lock: raise t_r_serialization_failure if the schema that was in order before
- * has another name by now.  The body in PL/pgSQL that called goes on by the old name, which may be
- * somebody else's by now.
+ * To be called after a wait for a lock: raises 40001 if the schema was renamed since it passed the
+ * check.  The PL/pgSQL function that called would go on with the old name, which may belong to a
+ * schema of another user by now.
  */
 extern void pat_check_own_schema_again(Oid schema);
 

@@ -1,4 +1,4 @@
-# What the bridge's role may do: one that may not call what the bridge serves makes it unready, with
+# What the bridge's role may do: one that lacks EXECUTE on a function that it calls makes it unready, with
 # a line that says what to run, and the bridge is ready by itself soon after that was run; one that
 # may do more than call has a line that warns. The server's own reason for the end of a session is in
 # the log.
@@ -56,7 +56,7 @@ sub unready_ok
 
 sql(q{CREATE ROLE regress_pat_poor LOGIN; ALTER ROLE regress_pat_poor SET log_parameter_max_length = 0;
 	ALTER ROLE regress_pat_poor SET log_parameter_max_length_on_error = 0});
-my $advice = qr/role regress_pat_poor may not call what the bridge serves; run as the owner of the extension: SELECT (\S+)\.pat_grant_api\('regress_pat_poor'\)/;
+my $advice = qr/role regress_pat_poor lacks EXECUTE on functions that the bridge calls; run as the owner of the extension: SELECT (\S+)\.pat_grant_api\('regress_pat_poor'\)/;
 my $bridge = start_bridge('regress_pat_poor');
 unready_ok($bridge, $advice, 'C9: nothing granted');
 is_refused($bridge->get($path, $sample->{admin}), 503, 'ServiceUnavailableError', undef, '... lists: 503, not 500');

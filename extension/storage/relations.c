@@ -9,23 +9,24 @@
  * columns may be added and dropped, and one of ours that was dropped and added again is
  * found at its new place.
  *
- * The order of locks.  Each transaction that takes several takes them in this order, so
- * that none waits for another in a circle:
+ * The order of locks.  Every transaction takes its locks in this order, so that they do
+ * not deadlock with each other or with REINDEX:
  *
  * 1. Tables: pat_role, pat_role_permission, pat_token, pat_account, pat_jwt_key,
- *    pat_import, pat_event.  Every call takes its locks on the first four before it reads
- *    anything; a change takes ROW EXCLUSIVE on the tables that changes write there, because
- *    REINDEX holds a table while it waits for those who have read by its index.  An import
- *    takes all of its locks at its start.  Who reads a table locks its indexes before it
- *    reads, by OID: the first of all, and those that it reads by.  REINDEX goes through
- *    them in the same order and keeps each while it waits for readers of the next: who has
- *    the first lets it get none.
- * 2. Rows: a token that is deleted; the account that is changed or gets a token; FOR KEY
- *    SHARE on accounts and roles that new rows name.
- * 3. The caller's own token, to write its time of use (seen.c): last, when the call waits
- *    for nothing any more, and only if it is free at once.
+ *    pat_import, pat_event.  Every call locks the first four before it reads anything.  A
+ *    call that changes something takes ROW EXCLUSIVE on the tables that changes write at
+ *    the same point: after a read it could deadlock with REINDEX, which holds its lock on
+ *    the table while it waits for the readers of an index.  An import takes all of its
+ *    locks at its start.  A call locks indexes by OID before it reads: of each table the
+ *    first in the table's list, and those that it reads by.  REINDEX TABLE locks indexes
+ *    in the order of that list and keeps each lock while it waits for the readers of the
+ *    next index, so a reader that holds the first index keeps REINDEX out of all of them.
+ * 2. Rows: the token that is deleted; the account that is changed or gets a token; FOR KEY
+ *    SHARE on accounts and roles that new rows reference.
+ * 3. The row of the caller's own token, to write its time of use (seen.c): last, when the
+ *    call needs no other lock, and only if the row can be locked without waiting.
  *
- * An OID is good for as long as its table is locked: REINDEX CONCURRENTLY and DROP INDEX
+ * An OID is valid for as long as its table is locked: REINDEX CONCURRENTLY and DROP INDEX
  * CONCURRENTLY wait for every holder of a lock on the table before they drop an index.
  */
 #include "postgres.h"
@@ -128,7 +129,7 @@ static Oid locked[PAT_TABLES][PAT_INDEXES + 1];
 static AttrNumber columns[PAT_TABLES][COLUMNS_MAX];
 static AttrNumber last_column[PAT_TABLES];
 static bool is_checked[PAT_TABLES]; /* columns and indexes are known */
-static uint64 changes = 0;          /* invalidations seen that bear on our tables */
+static uint64 changes = 0;          /* invalidations received for our tables */
 static bool callback_registered = false;
 
 /* relid is InvalidOid when everything is to be dropped. */
@@ -187,9 +188,9 @@ find_table(PatTable table)
 }
 
 /*
- * Between its look-up and its lock a table may be dropped, or another one be given its
- * name.  Locking takes in what was committed meanwhile: if the OID is then forgotten, the
- * name is looked up again, and has to lead to the table that is locked.
+ * A table may be dropped or renamed between the look-up of its name and the lock.
+ * LockRelationOid processes invalidations; if the OID is not in the cache after it, the name
+ * is looked up again, and must give the table that was locked.
  */
 static Oid
 lock_table(PatTable table, LOCKMODE mode)
@@ -355,8 +356,8 @@ find_locked(PatTable table, Relation rel)
 }
 
 /*
- * What is found under the table's lock stays good for as long as that is kept.  If an
- * invalidation came in meanwhile, there may be better by now: the next call looks again.
+ * What is found under the table's lock is valid while the lock is held.  If an invalidation
+ * arrives during the search, a better index may exist by now, so the next call searches again.
  */
 static void
 check_table(PatTable table, Oid relid)
@@ -441,7 +442,7 @@ pat_table_open(PatTable table)
 	return relation_open(relid, NoLock);
 }
 
-/* What an invalidation made us forget since the call took its locks is locked anew. */
+/* If an invalidation has cleared the cache since the call took its locks, it locks again. */
 Relation
 pat_index_open(PatIndex index, Relation *table)
 {

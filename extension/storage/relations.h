@@ -3,9 +3,9 @@
  *		The extension's tables and indexes: where they are, which columns they have,
  *		and the locks that reading and changing them takes.
  *
- * Locks are taken by each call, whatever was locked before in the transaction, and are
- * kept until its end: a lock that an earlier call took may have gone with the portal or
- * the subtransaction that it belonged to.
+ * Each call takes its locks, even if an earlier call of the transaction took the same
+ * ones: those are released if the portal or the subtransaction that took them is aborted.
+ * Locks are kept until the end of the transaction.
  */
 #ifndef PAT_STORAGE_RELATIONS_H
 #define PAT_STORAGE_RELATIONS_H
@@ -16,7 +16,7 @@
 #include "fmgr.h"
 #include "utils/rel.h"
 
-/* Columns that are read.  Where a table has them, pat_columns tells. */
+/* Columns that are read; pat_columns gives their attribute numbers. */
 enum
 {
 	PAT_ACCOUNT_ID,
@@ -65,7 +65,7 @@ enum
 	PAT_JWT_KEY_COLUMNS
 };
 
-/* In the order in which they are locked (relations.c). */
+/* In the order in which they are locked: see relations.c. */
 typedef enum PatTable
 {
 	PAT_ROLE, /* only locked */
@@ -93,23 +93,23 @@ typedef enum PatIndex
 #define PAT_INDEX_KEYS_MAX 2
 
 /*
- * What every entry point that reads tables does first: says in which schema they are,
- * that of the SQL function being called, and takes ACCESS SHARE on those that most calls
- * read and on the indexes that they are read by, in the order of locks.
+ * Every entry point that reads tables calls this first.  The tables are those in the
+ * schema of the SQL function being called.  Takes ACCESS SHARE on the tables that most
+ * calls read and on the indexes that they are read by, in the order of locks.
  */
 extern void pat_relations_use(FunctionCallInfo fcinfo);
 
 /*
- * The same for the first call of a function in PL/pgSQL, which goes on by the schema's
- * name: raises an error if that was changed while this waited.
+ * The same for a call from a function in PL/pgSQL, which afterwards finds the tables by
+ * the schema's name: raises 40001 if the schema was renamed while this waited for a lock.
  */
 extern void pat_relations_use_by_name(FunctionCallInfo fcinfo);
 
 /*
- * The same for functions that change something: takes ROW EXCLUSIVE on the tables that
- * changes write: pat_token, pat_account, pat_jwt_key and pat_event.  Waits for REINDEX and
- * the like.  In a read-only transaction, which fails when it writes, no more than
- * pat_relations_use.
+ * The same for functions that change something: also takes ROW SHARE on pat_role, and ROW
+ * EXCLUSIVE on the tables that changes write: pat_token, pat_account, pat_jwt_key and
+ * pat_event.  Waits for REINDEX and other commands that block writers.  In a read-only
+ * transaction, in which the write will fail, it does what pat_relations_use_by_name does.
  */
 extern void pat_relations_use_for_change(FunctionCallInfo fcinfo);
 
@@ -123,17 +123,17 @@ extern Relation pat_table_open(PatTable table);
 
 /*
  * Opens an index and its table, which the call has locked; close both with NoLock.  Its
- * columns are those of the enum, in the order that the enum's comment gives.
+ * key columns are those in its name in PatIndex and in the comment there.
  */
 extern Relation pat_index_open(PatIndex index, Relation *table);
 
 /*
- * The attribute numbers of a table's columns, by the enums above.  Good while the table
- * is open.
+ * The attribute numbers of a table's columns, indexed by the enums above.  Valid while the
+ * table is open.
  */
 extern const AttrNumber *pat_columns(PatTable table);
 
-/* The highest of these: a row that is read as far as that has all of them. */
+/* The highest of these: slot_getsomeattrs up to it reads all of them. */
 extern AttrNumber pat_last_column(PatTable table);
 
 #endif /* PAT_STORAGE_RELATIONS_H */

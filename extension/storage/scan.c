@@ -1,13 +1,13 @@
 /*
  * scan.c
- *		The rows of a table that an index names, by the active snapshot.
+ *		Index scans of the extension's tables, under the active snapshot.
  *
- * By the server's own index scans and slots, whatever the table's access method.  What a
- * function opens it closes, and an error lets the resource owner do so.  Locks are kept
- * until the end of the transaction, as every query keeps them.
+ * Uses the server's index scans and slots, so that any table access method works.  After an
+ * error the resource owner closes what is open.  Locks are kept until the end of the
+ * transaction, as every query keeps them.
  *
- * To open a scan costs more than to read a row by it.  So a statement with many requests
- * (answer.c) lends memory in which each scan waits for the next request.
+ * Opening a scan costs more than reading a row by it.  So a statement with many requests
+ * (answer.c) keeps its scans open from one request to the next, in memory of its own.
  */
 #include "postgres.h"
 
@@ -26,7 +26,7 @@
 #include "../compat.h"
 #include "scan.h"
 
-/* Lent for the time of one request, or NULL. */
+/* The scans of the statement whose request is being answered, or NULL. */
 static PatOpenScans *kept = NULL;
 
 /*
@@ -95,7 +95,7 @@ take_open(PatScan *scan, PatIndex index, int nkeys)
 	return true;
 }
 
-/* relations.c takes only indexes whose keys are compared by these. */
+/* relations.c accepts only indexes of the default operator families: these are their "=". */
 static RegProcedure
 equality(Oid type)
 {
@@ -122,7 +122,7 @@ pat_scan_begin(PatScan *scan, PatIndex index, int nkeys, const Datum *values)
 	index_rescan(scan->scan, keys, nkeys, NULL, 0);
 }
 
-/* An index may make itself room for what it finds dead when it finds the first, and keeps it. */
+/* nbtree allocates its list of dead entries at the first one, to last as long as the scan. */
 TupleTableSlot *
 pat_scan_next(PatScan *scan)
 {
@@ -133,7 +133,7 @@ pat_scan_next(PatScan *scan)
 	return found ? scan->row : NULL;
 }
 
-/* A scan that waits for the next request holds no page: VACUUM and pruning can go on. */
+/* Between two requests an open scan pins no page, so that it does not hinder VACUUM. */
 static void
 keep_open(PatScan *scan)
 {

@@ -15,14 +15,14 @@
 #include "scan.h"
 #include "store.h"
 
-/* A row, and where the columns of its table stand in it. */
+/* A row, and the attribute numbers of its table's columns. */
 typedef struct Row
 {
 	const TupleTableSlot *slot;
 	const AttrNumber *columns;
 } Row;
 
-/* Reads the row as far as the last column that we know. */
+/* Reads the row up to the last of its columns in relations.h. */
 static inline Row
 row_of(TupleTableSlot *slot, PatTable table)
 {
@@ -101,7 +101,7 @@ read_account_details(const Row *row, PatAccountDetails *details)
 	details->has_created_at = row_has(row, PAT_ACCOUNT_CREATED_AT);
 }
 
-/* The texts point into the row if they are not toasted; without them they are NULL. */
+/* description, hash and sealed are NULL unless with_texts; not toasted, they point into the row. */
 static void
 read_token(TupleTableSlot *slot, PatToken *token, bool with_texts)
 {
@@ -277,7 +277,7 @@ pat_token_scan_next(PatTokenScan *tokens, PatToken *token)
 	if (slot == NULL)
 		return false;
 	read_token(slot, token, true);
-	/* Only an index that is damaged would do so: better no list than another account's. */
+	/* Only a corrupt index returns such a row: an error, rather than another account's token. */
 	if (token->account_id != tokens->account_id)
 		ereport(ERROR,
 				(errcode(ERRCODE_INDEX_CORRUPTED),
