@@ -88,11 +88,10 @@ check_functions(DbConn *conn, const PGresult *result)
 			   "UPDATE (missing: %.300s)",
 			   missing);
 	else if (denied != NULL)
-		refuse(
-			conn,
-			"role %s lacks EXECUTE on functions that the bridge calls; run as the owner of the extension: "
-			"SELECT %s.pat_grant_api(%s) (missing: %.300s)",
-			conn->role, conn->schema, PQgetvalue(result, 0, SESSION_GRANTEE), denied);
+		refuse(conn,
+			   "role %s lacks EXECUTE on functions that the bridge calls; run as the owner of "
+			   "the extension: SELECT %s.pat_grant_api(%s) (missing: %.300s)",
+			   conn->role, conn->schema, PQgetvalue(result, 0, SESSION_GRANTEE), denied);
 }
 
 static void
