@@ -90,7 +90,7 @@ unlist(Client *client)
 	client->listed = false;
 }
 
-/* Takes it out of all lists.  It is freed later: an event of this loop iteration may refer to it. */
+/* Takes it out of all lists.  It is freed later: an event of this iteration may refer to it. */
 static void
 forget(Client *client)
 {
