@@ -53,6 +53,8 @@ layout_tool() {
 
 pg_bindir() { "$PG_CONFIG" --bindir 2>/dev/null; }
 
+pg_major() { "$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'; }
+
 # server_has SETTING: does this PostgreSQL know the setting?
 server_has() {
 	"$(pg_bindir)/postgres" --describe-config 2>/dev/null | cut -f1 | grep -qx "$1"

@@ -149,7 +149,7 @@ bridge_listens() {
 set_up_stage() {
 	note "Building the extension and the bridge …"
 	build_everything
-	note "Starting a throw-away PostgreSQL $("$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/') and the bridge …"
+	note "Starting a throw-away PostgreSQL $(pg_major) and the bridge …"
 	start_server
 	load_samples
 	start_bridge
