@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The programs that a benchmark runs besides the project's own, and the Debian packages that have
-# them. Sourced after .ci/lib.sh; runs as whoever called make, before root is left.
+# them. Sourced after .ci/lib.sh; runs as the user who called make, before root is left.
 
 declare -A package_of=([wrk]=wrk [pgrep]=procps [npm]=npm [node]=nodejs [pgbench]=postgresql-contrib [perl]=perl)
 

@@ -67,7 +67,7 @@ typedef struct ConnectionRule
 
 extern const ConnectionRule connection_rules[CONNECTION_PHASES];
 
-/* Time after a request's deadline at which it is answered even if the lane has not done so. */
+/* Time after a request's deadline at which it is answered even if the pool has not done so. */
 #define CONNECTION_MARGIN_US  INT64_C(5000000)
 /* Time for libmicrohttpd to close a connection; its own timeouts are in whole seconds. */
 #define CONNECTION_LIBRARY_US INT64_C(4000000)

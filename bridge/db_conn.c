@@ -221,7 +221,7 @@ db_next_due(const DbConn *conn)
 	return CLOCK_NEVER;
 }
 
-/* Waiting in vain for the resolver, or for the server. */
+/* The resolver or the server has not answered in time. */
 static void
 time_out_attempt(DbConn *conn)
 {

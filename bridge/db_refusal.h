@@ -25,7 +25,7 @@ extern DbRefusal db_refusal_of(char *message);
 extern DbRefusal db_refusal_of_sqlstate(const char *sqlstate);
 
 /*
- * How long to wait before the next attempt, after so many rounds in a row that failed;
+ * How long to wait before the next attempt, after this number of failed rounds in a row;
  * microseconds.
  */
 extern int64_t db_refusal_pause_us(DbRefusal refusal, unsigned failures, unsigned random);

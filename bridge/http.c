@@ -34,8 +34,8 @@
 #define IDLE_RUN_US (10 * CLOCK_US_PER_MS)
 
 /*
- * Runs that call nothing of the bridge may take so long together: a large head is read in
- * several.  After that each is followed by a pause, so many times as long as it took and more.
+ * Time that runs which call nothing of the bridge may take together: a large head is read in
+ * several.  After that each is followed by a pause, a multiple of the time that it took.
  */
 #define VAIN_MOST_US (2 * CLOCK_US_PER_MS)
 #define VAIN_SHARE   20
